@@ -1,0 +1,117 @@
+/**
+ * What the engine says and whoever started it hears: JSON lines on standard output. This
+ * schema is all that the engine and the operator share.
+ */
+import { z } from "zod";
+import { reasons, type Reason } from "./reasons.ts";
+
+const bytes = z.int().nonnegative();
+
+export const OutputFormat = z.enum(["qcow2", "qed"]);
+export type OutputFormat = z.infer<typeof OutputFormat>;
+
+export const VerificationLevel = z.enum(["none", "metadata", "full"]);
+export type VerificationLevel = z.infer<typeof VerificationLevel>;
+
+export const ReadStrategy = z
+  .enum(["SharedExtents", "SparseScan", "FullScan"])
+  .describe(
+    "SharedExtents: extents that both images share on disk and holes were not read. SparseScan: holes and known zeroes were not read. FullScan: every byte was read.",
+  );
+export type ReadStrategy = z.infer<typeof ReadStrategy>;
+
+export const Progress = z.object({
+  type: z.literal("progress"),
+  phase: z.enum(["Comparing", "Verifying", "Converting", "Restoring"]),
+  bytesDone: bytes.describe("Bytes of the virtual disk that this phase is done with."),
+  bytesTotal: bytes.describe("Virtual size of the disk in bytes."),
+  percent: z.number().min(0).max(100),
+});
+export type Progress = z.infer<typeof Progress>;
+
+export const ChainLink = z.object({
+  path: z.string().describe("Absolute path of the file as it was opened."),
+  format: z.string(),
+  backingFile: z
+    .string()
+    .nullable()
+    .describe("The backing file's name as recorded in this file; null where the chain ends."),
+});
+export type ChainLink = z.infer<typeof ChainLink>;
+
+export const OverlayResult = z.object({
+  type: z.literal("result"),
+  mode: z.enum(["Diff", "Estimate"]),
+  output: z.object({
+    path: z.string().nullable().describe("Absolute path of the overlay; null for an estimate."),
+    format: OutputFormat,
+    virtualSizeBytes: bytes.describe("Size of the disk that a guest sees, in bytes."),
+    fileSizeBytes: bytes.describe("Length of the overlay file in bytes."),
+    allocatedBytes: bytes.describe(
+      "Bytes of storage that the overlay takes; for an estimate the file's length.",
+    ),
+  }),
+  savings: z.object({
+    modifiedAllocatedBytes: bytes.describe("Bytes of storage that the modified image takes."),
+    overlayAllocatedBytes: bytes.describe("Bytes of storage that the overlay takes."),
+    savedBytes: z.int().describe("The difference; negative if the overlay takes more."),
+    percent: z.number().describe("savedBytes as a percentage of modifiedAllocatedBytes."),
+  }),
+  changes: z.object({
+    dataBytes: bytes.describe("Bytes of the disk stored as data, in whole clusters."),
+    zeroBytes: bytes.describe("Bytes of the disk recorded as zero, in whole clusters."),
+    identicalBytes: bytes.describe("Bytes of the disk left to the backing file."),
+  }),
+  backingChain: z
+    .array(ChainLink)
+    .describe("The overlay first, then its backing file, and so on."),
+  backingChainTruncated: z
+    .literal(true)
+    .optional()
+    .describe("Set where the chain was cut to fit into a termination message."),
+  readStrategy: ReadStrategy,
+  readStrategyReason: z.string(),
+  verification: VerificationLevel.describe("What was proved about the overlay."),
+  work: z.object({
+    bytesRead: bytes.describe("Bytes read from both images to compare them."),
+    compareSeconds: z.number().nonnegative(),
+    verifySeconds: z.number().nonnegative(),
+  }),
+});
+export type OverlayResult = z.infer<typeof OverlayResult>;
+
+export const FailureReport = z.object({
+  type: z.literal("failure"),
+  reason: z.enum(Object.keys(reasons) as [Reason, ...Reason[]]),
+  message: z.string(),
+  exitCode: z.int().min(1).max(255),
+});
+export type FailureReport = z.infer<typeof FailureReport>;
+
+export const Line = z.discriminatedUnion("type", [Progress, OverlayResult, FailureReport]);
+export type Line = z.infer<typeof Line>;
+
+/** A container's termination message holds at most 4096 bytes (Kubernetes, TerminationMessagePath). */
+export const TERMINATION_MESSAGE_BYTES = 4096;
+
+/**
+ * The result or failure as JSON of at most 4096 bytes: first the backing chain loses its far
+ * end, then a failure's message its tail.
+ */
+export function terminationMessage(line: OverlayResult | FailureReport): string {
+  let fitting = line;
+  let text = JSON.stringify(fitting);
+  while (Buffer.byteLength(text) > TERMINATION_MESSAGE_BYTES) {
+    if (fitting.type === "failure") {
+      const message = `${fitting.message.slice(0, Math.floor(fitting.message.length * 0.9))}…`;
+      fitting = { ...fitting, message };
+    } else if (fitting.backingChain.length > 0) {
+      const backingChain = fitting.backingChain.slice(0, -1);
+      fitting = { ...fitting, backingChain, backingChainTruncated: true };
+    } else {
+      fitting = { ...fitting, readStrategyReason: "", output: { ...fitting.output, path: null } };
+    }
+    text = JSON.stringify(fitting);
+  }
+  return text;
+}
