@@ -1,0 +1,26 @@
+import { defineConfig } from "vitest/config";
+
+const unitTests = "test/**/*.unit.test.ts";
+
+export default defineConfig({
+  test: {
+    // Each engine test may run QEMU and workers of its own: two at a time are enough for any machine.
+    maxWorkers: 2,
+    projects: [
+      {
+        // Needs nothing but npm's packages.
+        test: { name: "unit", include: [unitTests] },
+      },
+      {
+        // Real images, real QEMU, real file systems.
+        test: {
+          name: "engine",
+          include: ["test/**/*.test.ts"],
+          exclude: [unitTests],
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+        },
+      },
+    ],
+  },
+});
