@@ -1,0 +1,144 @@
+/** What became of an ImageDiff: its `status`. People read the phase, machines the conditions. */
+import { z } from "zod";
+import { OutputFormat, ReadStrategy } from "../report/schema.ts";
+import { Bytes, Timestamp } from "./fields.ts";
+
+/** Bounds of the status' texts and lists; whoever writes a status keeps within them. */
+export const StatusBounds = {
+  /** Characters of a path, and of a backing file's name. */
+  path: 4096,
+  /** Characters of a message. */
+  message: 4096,
+  /** Characters of the end of a log. */
+  logTail: 8192,
+  /** Images of a backing chain. */
+  chain: 64,
+} as const;
+
+const name = z.string().max(253);
+const path = z.string().max(StatusBounds.path);
+const message = z.string().max(StatusBounds.message);
+const reason = z
+  .string()
+  .max(128)
+  .regex(/^[A-Za-z]([A-Za-z0-9_]*[A-Za-z0-9])?$/);
+
+/** Kubernetes' metav1.Condition. */
+export const Condition = z.object({
+  type: z
+    .string()
+    .max(64)
+    .describe(
+      "Ready, Verified, SourcesIdle, Schedulable; and, only while they are true, Reconciling and Stalled.",
+    ),
+  status: z.enum(["True", "False", "Unknown"]).describe("Whether the condition holds."),
+  observedGeneration: z
+    .int()
+    .nonnegative()
+    .optional()
+    .describe("Generation of the resource that the condition is about."),
+  lastTransitionTime: Timestamp.describe("When the condition's status last changed."),
+  reason: reason.describe("One word for why; the same in events and in the documentation."),
+  message: message.describe("A sentence for people."),
+});
+export type Condition = z.output<typeof Condition>;
+
+export const Phase = z.enum([
+  "Pending",
+  "Suspended",
+  "Waiting",
+  "Starting",
+  "Comparing",
+  "Converting",
+  "Verifying",
+  "Succeeded",
+  "Failed",
+]);
+export type Phase = z.infer<typeof Phase>;
+
+const Progress = z.object({
+  bytesDone: Bytes.describe("Bytes of the virtual disk that the phase is done with."),
+  bytesTotal: Bytes.describe("Virtual size of the disk in bytes."),
+  percent: z.int().min(0).max(100).describe("The same in whole percent, rounded down."),
+});
+
+const OutputStatus = z.object({
+  claimName: name.optional().describe("Claim that holds the overlay; absent for an estimate."),
+  path: path.optional().describe("Path of the overlay in its claim; absent for an estimate."),
+  format: OutputFormat.describe("Format of the overlay."),
+  virtualSizeBytes: Bytes.describe("Size of the disk that a guest sees, in bytes."),
+  fileSizeBytes: Bytes.describe("Length of the overlay file in bytes."),
+  allocatedBytes: Bytes.describe(
+    "Bytes of storage that the overlay takes; for an estimate the file's length.",
+  ),
+});
+
+const Savings = z.object({
+  modifiedAllocatedBytes: Bytes.describe("Bytes of storage that the modified image takes."),
+  overlayAllocatedBytes: Bytes.describe("Bytes of storage that the overlay takes."),
+  savedBytes: z.int().describe("The difference in bytes; negative if the overlay takes more."),
+  percent: z.int().describe("savedBytes in whole percent of modifiedAllocatedBytes, rounded down."),
+});
+
+const Changes = z.object({
+  dataBytes: Bytes.describe("Bytes of the disk stored as data, in whole clusters."),
+  zeroBytes: Bytes.describe("Bytes of the disk recorded as zero, in whole clusters."),
+  identicalBytes: Bytes.describe("Bytes of the disk left to the backing file."),
+});
+
+const BackingChainLink = z.object({
+  claimName: name.optional().describe("Claim that holds the image."),
+  path: path
+    .optional()
+    .describe("Path of the image in its claim; absent for a Block claim, whose device it is."),
+  format: z.string().max(32).describe("Format of the image."),
+  backingFile: path
+    .optional()
+    .describe("Name of the backing file as the image records it; absent where the chain ends."),
+});
+export type BackingChainLink = z.output<typeof BackingChainLink>;
+
+const LastFailure = z.object({
+  reason: reason.describe("One word for why; the same in conditions, events and documentation."),
+  message: message.describe("What is wrong with which input, and what to do."),
+  exitCode: z.int().min(0).max(255).optional().describe("Exit code of the engine, if it ran."),
+  logTail: z
+    .string()
+    .max(StatusBounds.logTail)
+    .optional()
+    .describe("The end of the engine's log, if it has more to say."),
+});
+export type LastFailure = z.output<typeof LastFailure>;
+
+export const ImageDiffStatus = z.object({
+  observedGeneration: z
+    .int()
+    .nonnegative()
+    .optional()
+    .describe("Generation of the resource that this status is about."),
+  phase: Phase.optional().describe("Where the work is, in one word, for people."),
+  progress: Progress.optional().describe("How far the phase is."),
+  attempts: z.int().nonnegative().optional().describe("How often the engine was started."),
+  startTime: Timestamp.optional().describe("When the work began."),
+  completionTime: Timestamp.optional().describe("When the work succeeded or finally failed."),
+  node: name.optional().describe("Node that the engine runs or ran on."),
+  jobName: name.optional().describe("Job that does the work."),
+  output: OutputStatus.optional().describe("The overlay that was written or estimated."),
+  savings: Savings.optional().describe("What storing the overlay instead of modified saves."),
+  changes: Changes.optional().describe("How much of the disk the overlay holds."),
+  backingChain: z
+    .array(BackingChainLink)
+    .max(StatusBounds.chain)
+    .optional()
+    .describe("The overlay, then its backing file, and so on."),
+  readStrategy: ReadStrategy.optional(),
+  readStrategyReason: message.optional().describe("Why that read strategy was taken."),
+  lastFailure: LastFailure.optional().describe("The last failure, also if a retry then worked."),
+  conditions: z
+    .array(Condition)
+    .max(16)
+    .optional()
+    .describe("Kubernetes conditions. Ready is true once the work is done.")
+    .meta({ "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"] }),
+});
+export type ImageDiffStatus = z.output<typeof ImageDiffStatus>;
