@@ -62,9 +62,7 @@ export const OverlayResult = z.object({
     zeroBytes: bytes.describe("Bytes of the disk recorded as zero, in whole clusters."),
     identicalBytes: bytes.describe("Bytes of the disk left to the backing file."),
   }),
-  backingChain: z
-    .array(ChainLink)
-    .describe("The overlay first, then its backing file, and so on."),
+  backingChain: z.array(ChainLink).describe("The overlay first, then its backing file, and so on."),
   backingChainTruncated: z
     .literal(true)
     .optional()

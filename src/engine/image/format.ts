@@ -1,16 +1,7 @@
 /** The image formats that the engine reads, and telling one from its first bytes. */
 import { readSync } from "node:fs";
 
-export const formats = [
-  "raw",
-  "qcow2",
-  "vmdk",
-  "vdi",
-  "vhdx",
-  "vpc",
-  "qed",
-  "parallels",
-] as const;
+export const formats = ["raw", "qcow2", "vmdk", "vdi", "vhdx", "vpc", "qed", "parallels"] as const;
 export type Format = (typeof formats)[number];
 
 export function isFormat(name: string): name is Format {

@@ -50,7 +50,10 @@ export function requireLoneVmdk(file: ImageFile, role: string): void {
   }
   const descriptor = readAt(file.fd, 512, 20 * 512).toString("latin1");
   const parent = /^\s*parentCID\s*=\s*([0-9a-f]+)/im.exec(descriptor)?.[1];
-  if (/parentFileNameHint/i.test(descriptor) || (parent ?? "ffffffff").toLowerCase() !== "ffffffff") {
+  if (
+    /parentFileNameHint/i.test(descriptor) ||
+    (parent ?? "ffffffff").toLowerCase() !== "ffffffff"
+  ) {
     throw new Failure(
       "ImageRefused",
       `${name} is a VMDK snapshot with a parent file, which is never followed; ` +
