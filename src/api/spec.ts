@@ -88,7 +88,8 @@ export const ImageDiffSpec = withRules(
     modified: withRules(Source, [immutable]).describe(
       "A full copy of base that has since changed, such as a VM's disk. It is never written. Cannot change once set.",
     ),
-    output: Output.prefault({}).describe(
+    // With all its defaults: the API server applies the rules of Output to this very value.
+    output: Output.prefault(Output.parse({})).describe(
       "The overlay: an image of only what differs, with base as its backing file. Cannot change once set.",
     ),
     mode: withRules(z.enum(["Diff", "Estimate"]), [immutable])

@@ -95,6 +95,16 @@ test("every rule has an expression and a message, and blames a field that exists
   }
 });
 
+test("a default of an object is whole, for the API server applies the object's rules to it", () => {
+  const output = own["spec"]?.properties?.["output"];
+  expect(output?.["default"]).toEqual({
+    format: "qcow2",
+    compression: "None",
+    clusterSize: "64Ki",
+    overwrite: false,
+  });
+});
+
 test("the status tolerates fields of a later version", () => {
   expect(ImageDiffStatus.parse({ phase: "Failed", later: 1 })).toEqual({ phase: "Failed" });
 });
