@@ -78,6 +78,32 @@ export const OverlayResult = z.object({
 });
 export type OverlayResult = z.infer<typeof OverlayResult>;
 
+export const RestoreResult = z.object({
+  type: z.literal("restored"),
+  output: z.object({
+    path: z.string().describe("Absolute path of the restored image."),
+    format: z.enum(["raw", "qcow2"]),
+    virtualSizeBytes: bytes,
+    fileSizeBytes: bytes,
+    allocatedBytes: bytes,
+  }),
+  backingChain: z.array(ChainLink),
+});
+export type RestoreResult = z.infer<typeof RestoreResult>;
+
+export const VerifyResult = z.object({
+  type: z.literal("verified"),
+  virtualSizeBytes: bytes,
+  backingChain: z.array(ChainLink),
+});
+export type VerifyResult = z.infer<typeof VerifyResult>;
+
+export const ChainResult = z.object({
+  type: z.literal("chain"),
+  backingChain: z.array(ChainLink),
+});
+export type ChainResult = z.infer<typeof ChainResult>;
+
 export const FailureReport = z.object({
   type: z.literal("failure"),
   reason: z.enum(Object.keys(reasons) as [Reason, ...Reason[]]),
@@ -86,7 +112,14 @@ export const FailureReport = z.object({
 });
 export type FailureReport = z.infer<typeof FailureReport>;
 
-export const Line = z.discriminatedUnion("type", [Progress, OverlayResult, FailureReport]);
+export const Line = z.discriminatedUnion("type", [
+  Progress,
+  OverlayResult,
+  RestoreResult,
+  VerifyResult,
+  ChainResult,
+  FailureReport,
+]);
 export type Line = z.infer<typeof Line>;
 
 /** A container's termination message holds at most 4096 bytes (Kubernetes, TerminationMessagePath). */

@@ -1,0 +1,79 @@
+/** Has QEMU check an image's metadata, and tell its virtual size. */
+import { Failure } from "../../report/reasons.ts";
+import { quote } from "../text.ts";
+import { blockGraph } from "./graph.ts";
+import type { Image } from "./image.ts";
+import { runTool, type Finished } from "./tool.ts";
+
+/** qemu-img check's exit codes (qemu-img(1)). */
+const Check = { clean: 0, corrupt: 2, leaks: 3, unsupported: 63 } as const;
+
+export interface CheckOptions {
+  readonly signal: AbortSignal;
+}
+
+/** The last lines of what a program said, without the odd names that we gave it. */
+function lastWords({ stdout, stderr }: Finished): string {
+  const lines = `${stdout}\n${stderr}`.split("\n").filter((line) => line.trim() !== "");
+  return lines
+    .slice(0, 3)
+    .join("; ")
+    .replaceAll(/json:\{.*\}+'?:?/g, "the image")
+    .slice(0, 500);
+}
+
+async function check(image: Image, { signal }: CheckOptions): Promise<Finished> {
+  const graph = blockGraph(image, undefined, false);
+  return runTool("qemu-img", ["check", graph.name], { fds: graph.fds, signal });
+}
+
+/**
+ * @throws Failure ImageInvalid where the image or one of its backing chain is damaged. Leaked
+ * clusters do no harm to a reader; formats without a check pass.
+ */
+export async function requireSound(image: Image, options: CheckOptions): Promise<void> {
+  if (image.format !== "raw") {
+    const finished = await check(image, options);
+    const harmless: ReadonlyArray<number | null> = [Check.clean, Check.leaks, Check.unsupported];
+    if (!harmless.includes(finished.exitCode)) {
+      throw new Failure(
+        "ImageInvalid",
+        `${quote(image.file.path)} is damaged or no ${image.format} image: ${lastWords(finished)}. ` +
+          `See what 'qemu-img check -f ${image.format}' says of it.`,
+      );
+    }
+  }
+  if (image.backing !== null) await requireSound(image.backing, options);
+}
+
+/**
+ * For an overlay of our own: not even a leak is allowed.
+ * @throws Failure VerificationFailed
+ */
+export async function requireClean(overlay: Image, options: CheckOptions): Promise<void> {
+  const finished = await check(overlay, options);
+  if (finished.exitCode === Check.clean) return;
+  throw new Failure(
+    "VerificationFailed",
+    `QEMU does not find the overlay's metadata clean: ${lastWords(finished)}. Please report this.`,
+  );
+}
+
+/** The size in bytes of the disk that a guest sees. */
+export async function virtualSizeOf(image: Image, { signal }: CheckOptions): Promise<number> {
+  // QEMU sees disks in sectors of 512 bytes, the last one filled up with zeroes.
+  if (image.format === "raw") return Math.ceil(image.file.length / 512) * 512;
+  const graph = blockGraph(image);
+  const finished = await runTool("qemu-img", ["info", "--output=json", graph.name], { fds: graph.fds, signal });
+  if (finished.exitCode !== 0) {
+    const inUse = /lock/.test(finished.stderr);
+    throw new Failure(
+      inUse ? "SourceChanged" : "ImageInvalid",
+      `${quote(image.file.path)} cannot be opened as ${image.format}: ${lastWords(finished)}. ` +
+        (inUse
+          ? "Stop the program that has it open for writing, such as a running virtual machine."
+          : "Check that the format is right and that the file is whole."),
+    );
+  }
+  return (JSON.parse(finished.stdout) as { "virtual-size": number })["virtual-size"];
+}

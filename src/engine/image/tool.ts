@@ -1,0 +1,85 @@
+/** Runs QEMU's programs on images that may be hostile: with limits, and never outliving us. */
+import { spawn, type ChildProcess, type StdioOptions } from "node:child_process";
+import { Failure } from "../../report/reasons.ts";
+import { messageOf } from "../text.ts";
+
+/** Address space of a program that parses an image, in bytes. */
+const MEMORY_LIMIT = 4 * 2 ** 30;
+
+export interface ToolOptions {
+  /** Descriptors to inherit, from 3 on. */
+  readonly fds: readonly number[];
+  readonly signal: AbortSignal;
+  readonly onStdout?: (text: string) => void;
+}
+
+export interface Finished {
+  /** Null where a signal ended it. */
+  readonly exitCode: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface RunningTool {
+  readonly child: ChildProcess;
+  /** Rejects with a Failure where the program could not be started. */
+  readonly finished: Promise<Finished>;
+}
+
+/** As much of a program's output as a message could ever need, in characters. */
+const OUTPUT_LIMIT = 1 << 20;
+
+/**
+ * setpriv ends the program with us, even when we are killed; prlimit bounds its memory and
+ * keeps it from leaving a core file. Both are in Debian's util-linux, which is always there.
+ */
+export function startTool(name: string, args: readonly string[], options: ToolOptions): RunningTool {
+  const stdio: StdioOptions = ["ignore", "pipe", "pipe", ...options.fds];
+  const limits = ["--pdeathsig", "KILL", "prlimit", `--as=${MEMORY_LIMIT}`, "--core=0"];
+  const child = spawn("setpriv", [...limits, "--", name, ...args], {
+    stdio,
+    signal: options.signal,
+    killSignal: "SIGKILL",
+    // A process group of its own: Ctrl-C is for us to handle, in order.
+    detached: true,
+    env: { ...process.env, LC_ALL: "C.UTF-8" },
+  });
+  const finished = new Promise<Finished>((resolve, reject) => {
+    let stdout = "";
+    let stderr = "";
+    child.stdout?.setEncoding("utf8").on("data", (text: string) => {
+      options.onStdout?.(text);
+      stdout = (stdout + text).slice(-OUTPUT_LIMIT);
+    });
+    child.stderr?.setEncoding("utf8").on("data", (text: string) => {
+      stderr = (stderr + text).slice(-OUTPUT_LIMIT);
+    });
+    child.on("error", (error) => {
+      if (!options.signal.aborted) reject(cannotStart("setpriv", error));
+    });
+    child.on("close", (exitCode) => {
+      // prlimit's and setpriv's own exit code for a program that is not there.
+      if (exitCode === 127 || /failed to execute/.test(stderr)) reject(cannotStart(name, stderr));
+      else resolve({ exitCode, stdout, stderr: stderr.trim() });
+    });
+  });
+  return { child, finished };
+}
+
+function cannotStart(name: string, error: unknown): Failure {
+  return new Failure(
+    "ToolMissing",
+    `The program ${name} cannot be started (${messageOf(error).trim()}). ` +
+      "Install Debian's packages qemu-utils and util-linux.",
+  );
+}
+
+export async function runTool(
+  name: string,
+  args: readonly string[],
+  options: ToolOptions,
+): Promise<Finished> {
+  const finished = await startTool(name, args, options).finished;
+  options.signal.throwIfAborted();
+  return finished;
+}

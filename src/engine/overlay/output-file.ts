@@ -1,0 +1,227 @@
+/**
+ * The output file: it grows under a temporary name, and appears under its own only when it is
+ * whole and on storage. Whatever dies, whenever, a rerun finds either nothing or all of it.
+ */
+import { createHash } from "node:crypto";
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  fsyncSync,
+  lstatSync,
+  openSync,
+  readlinkSync,
+  renameSync,
+  statSync,
+  unlinkSync,
+  type BigIntStats,
+} from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { Failure } from "../../report/reasons.ts";
+import { isSameFile, type ImageFile } from "../image/file.ts";
+import { requireInside, volumeOf, type Volume } from "../image/volumes.ts";
+import { writeFailure } from "../scan/held.ts";
+import { renameNoReplace, tryLock } from "../system/libc.ts";
+import { errorCode, messageOf, quote } from "../text.ts";
+
+export interface OutputRequest {
+  readonly path: string;
+  /** Whether to replace an existing file. */
+  readonly replace: boolean;
+  readonly volumes: readonly Volume[];
+  /** Files that must not be the output. */
+  readonly inputs: readonly ImageFile[];
+}
+
+export class OutputFile {
+  /** The output's folder with every symbolic link resolved, and its own name. */
+  readonly finalPath: string;
+  #fd: number;
+  readonly #request: OutputRequest;
+  readonly #folder: number;
+  readonly #temporary: string;
+  /** A second temporary name, as other programs can use it: for a file made from the first. */
+  readonly companion: string;
+  #finished = false;
+
+  /**
+   * @throws Failure OutputExists, OutputDirectoryMissing, OutputNotWritable, OutputBusy,
+   * PathOutsideVolume, SameImage or NoSpace.
+   */
+  constructor(request: OutputRequest) {
+    this.#request = request;
+    this.#folder = openFolder(request);
+    try {
+      const name = basename(request.path);
+      this.finalPath = join(readlinkSync(`/proc/self/fd/${this.#folder}`), name);
+      this.#requireFree();
+      // Of a length of its own: a name of 255 bytes leaves no room for a suffix.
+      const hash = createHash("sha256").update(name).digest("hex").slice(0, 16);
+      this.#temporary = this.#inFolder(`.imagediff-${hash}.partial`);
+      this.companion = join(dirname(this.finalPath), `.imagediff-${hash}.partial2`);
+      this.#fd = this.#create();
+    } catch (error) {
+      closeSync(this.#folder);
+      throw error;
+    }
+  }
+
+  /** By way of the open folder: nobody can put another one in its place. */
+  #inFolder(name: string): string {
+    return `/proc/self/fd/${this.#folder}/${name}`;
+  }
+
+  get #final(): string {
+    return this.#inFolder(basename(this.#request.path));
+  }
+
+  #requireFree(): void {
+    const existing = lstatSync(this.#final, { bigint: true, throwIfNoEntry: false });
+    if (existing === undefined) return;
+    const name = quote(this.#request.path);
+    const target = statSync(this.#final, { bigint: true, throwIfNoEntry: false }) ?? existing;
+    if (this.#request.inputs.some((input) => isSameFile(input.opened, target))) {
+      throw new Failure("SameImage", `The output ${name} is one of the input images; give it another name.`);
+    }
+    if (!existing.isFile() && !existing.isSymbolicLink()) {
+      throw new Failure("OutputNotWritable", `The output ${name} exists and is not a regular file.`);
+    }
+    if (!this.#request.replace) throw exists(this.#request.path);
+  }
+
+  /**
+   * A file of our own, locked: what an ended run left is removed, what a live one is writing is
+   * not touched, and nothing that was there before is ever written to.
+   */
+  #create(): number {
+    const { O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
+    try {
+      this.#removeLeftover();
+      const fd = openSync(this.#temporary, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0o644);
+      if (tryLock(fd) && this.#isNamed(fstatSync(fd, { bigint: true }))) return fd;
+      closeSync(fd);
+    } catch (error) {
+      if (error instanceof Failure) throw error;
+      if (errorCode(error) !== "EEXIST") throw cannotCreate(this.#request.path, error);
+    }
+    throw busy(this.#request.path);
+  }
+
+  #removeLeftover(): void {
+    const leftover = lstatSync(this.#temporary, { throwIfNoEntry: false });
+    if (leftover === undefined) return;
+    if (leftover.isFile()) {
+      const fd = openSync(this.#temporary, constants.O_RDONLY | constants.O_NOFOLLOW);
+      try {
+        if (!tryLock(fd)) throw busy(this.#request.path);
+        if (this.#isNamed(fstatSync(fd, { bigint: true }))) unlinkSync(this.#temporary);
+      } finally {
+        closeSync(fd);
+      }
+    } else {
+      unlinkSync(this.#temporary);
+    }
+  }
+
+  #isNamed(file: BigIntStats): boolean {
+    const named = lstatSync(this.#temporary, { bigint: true, throwIfNoEntry: false });
+    return named !== undefined && isSameFile(named, file);
+  }
+
+  /** The file that is to be the output, open for reading and writing. */
+  get fd(): number {
+    return this.#fd;
+  }
+
+  /** Puts the companion in the place of the file written so far. */
+  adoptCompanion(): void {
+    const fd = openSync(this.companion, constants.O_RDWR | constants.O_NOFOLLOW);
+    tryLock(fd);
+    renameSync(this.companion, this.#temporary);
+    closeSync(this.#fd);
+    this.#fd = fd;
+  }
+
+  /**
+   * Gives the file its name, for good: the file must have been synced.
+   * @throws Failure OutputExists where another came first.
+   */
+  finish(): void {
+    try {
+      if (this.#request.replace || !renameNoReplace(this.#temporary, this.#final)) {
+        this.#requireFree();
+        renameSync(this.#temporary, this.#final);
+      }
+      this.#finished = true;
+      fsyncSync(this.#folder);
+    } catch (error) {
+      if (error instanceof Failure) throw error;
+      throw errorCode(error) === "EEXIST" ? exists(this.#request.path) : writeFailure(error);
+    }
+  }
+
+  /** Closes it, and leaves nothing behind unless it was finished. */
+  close(): void {
+    if (!this.#finished) {
+      for (const path of [this.#temporary, this.companion]) {
+        if (lstatSync(path, { throwIfNoEntry: false }) !== undefined) unlinkSync(path);
+      }
+    }
+    closeSync(this.#fd);
+    closeSync(this.#folder);
+  }
+}
+
+function openFolder(request: OutputRequest): number {
+  const folder = dirname(request.path);
+  let fd: number;
+  try {
+    fd = openSync(folder, constants.O_RDONLY | constants.O_DIRECTORY);
+  } catch (error) {
+    const code = errorCode(error);
+    if (code === "ENOENT" || code === "ENOTDIR") {
+      throw new Failure(
+        "OutputDirectoryMissing",
+        `The output's folder ${quote(folder)} does not exist; make it first.`,
+        { cause: error },
+      );
+    }
+    throw cannotCreate(request.path, error);
+  }
+  if (request.volumes.length > 0) {
+    try {
+      requireInside(fd, folder, [volumeOf(request.path, request.volumes)]);
+    } catch (error) {
+      closeSync(fd);
+      throw error;
+    }
+  }
+  return fd;
+}
+
+function exists(path: string): Failure {
+  return new Failure(
+    "OutputExists",
+    `The output ${quote(path)} exists already; give another name, or --force to replace it.`,
+  );
+}
+
+function busy(path: string): Failure {
+  return new Failure("OutputBusy", `Another run is writing ${quote(path)} right now; wait for it to end.`);
+}
+
+function cannotCreate(path: string, error: unknown): Failure {
+  const code = errorCode(error);
+  if (code === "ENOSPC" || code === "EDQUOT") return writeFailure(error);
+  if (code === "EACCES" || code === "EPERM" || code === "EROFS" || code === "ENAMETOOLONG") {
+    return new Failure(
+      "OutputNotWritable",
+      `The output ${quote(path)} cannot be created by user ${process.getuid?.()}, group ` +
+        `${process.getgid?.()}: ${messageOf(error)}.`,
+      { cause: error },
+    );
+  }
+  return new Failure("OutputWriteFailed", `The output ${quote(path)} cannot be created: ${messageOf(error)}.`, {
+    cause: error,
+  });
+}

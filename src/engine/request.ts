@@ -1,0 +1,43 @@
+/** What the engine can be asked for. */
+import type { Progress, VerificationLevel } from "../report/schema.ts";
+import type { Format } from "./image/format.ts";
+import type { OverlayOptions } from "./overlay/options.ts";
+
+export interface ImageRequest {
+  readonly path: string;
+  /** Undefined to tell it from the first bytes. */
+  readonly format: Format | undefined;
+}
+
+export interface DiffRequest {
+  readonly base: ImageRequest;
+  readonly modified: ImageRequest;
+  /** Null for an estimate. */
+  readonly output: { readonly path: string; readonly replace: boolean } | null;
+  readonly options: OverlayOptions;
+  /** The name to record for the base; undefined for the one by which the overlay finds it. */
+  readonly backingFile: string | undefined;
+  readonly allowSizeDifference: boolean;
+  readonly verification: VerificationLevel;
+  readonly trustHoles: boolean;
+  readonly run: RunOptions;
+}
+
+export interface RunOptions {
+  /** Folders that every file must lie in; empty for no bound. */
+  readonly volumes: readonly string[];
+  readonly workers: number;
+  /** Seconds after which a reader that does not answer counts as hanging. */
+  readonly stallSeconds: number;
+}
+
+/** Who listens to a run, and may end it. */
+export interface Listener {
+  readonly signal: AbortSignal;
+  readonly onProgress: (progress: Progress) => void;
+}
+
+export function progress(phase: Progress["phase"], bytesDone: number, bytesTotal: number): Progress {
+  const share = bytesTotal === 0 ? 1 : Math.min(1, bytesDone / bytesTotal);
+  return { type: "progress", phase, bytesDone, bytesTotal, percent: Math.floor(share * 10000) / 100 };
+}

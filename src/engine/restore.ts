@@ -1,0 +1,74 @@
+/** From an overlay back to a full image. */
+import { fstatSync, fsyncSync, ftruncateSync } from "node:fs";
+import type { RestoreResult } from "../report/schema.ts";
+import { requireSound, virtualSizeOf } from "./image/check.ts";
+import { blockGraph } from "./image/graph.ts";
+import { chainOf, filesOf, requireImageUnchanged } from "./image/image.ts";
+import { runTool } from "./image/tool.ts";
+import { openVolumes } from "./image/volumes.ts";
+import { openOverlay } from "./overlay-file.ts";
+import { OutputFile } from "./overlay/output-file.ts";
+import { percentIn, requireDone } from "./overlay/qed.ts";
+import { progress, type Listener, type RunOptions } from "./request.ts";
+import { writeFailure } from "./scan/held.ts";
+
+export interface RestoreRequest {
+  readonly overlay: string;
+  readonly output: { readonly path: string; readonly replace: boolean };
+  readonly format: "raw" | "qcow2";
+  readonly run: RunOptions;
+}
+
+/** Writes the full image, sparse, under its final name, complete or not at all. */
+export async function restore(request: RestoreRequest, listener: Listener): Promise<RestoreResult> {
+  using cleanup = new DisposableStack();
+  const volumes = openVolumes(request.run.volumes);
+  const overlay = openOverlay(request.overlay, volumes, cleanup);
+  const output = cleanup.adopt(
+    new OutputFile({ ...request.output, volumes, inputs: filesOf(overlay) }),
+    (file) => file.close(),
+  );
+  const { signal } = listener;
+  const [virtualSize] = await Promise.all([
+    virtualSizeOf(overlay, { signal }),
+    requireSound(overlay, { signal }),
+  ]);
+
+  const graph = blockGraph(overlay);
+  const copied = await runTool(
+    "qemu-img",
+    ["convert", "-p", "-O", request.format, graph.name, output.companion],
+    {
+      fds: graph.fds,
+      signal,
+      onStdout: (text) => {
+        const percent = percentIn(text);
+        if (percent === undefined) return;
+        listener.onProgress(progress("Restoring", Math.floor((percent / 100) * virtualSize), virtualSize));
+      },
+    },
+  );
+  requireDone(copied.exitCode, copied.stderr);
+  requireImageUnchanged(overlay);
+  output.adoptCompanion();
+  try {
+    if (request.format === "raw" && overlay.exactSize !== null) ftruncateSync(output.fd, overlay.exactSize);
+    fsyncSync(output.fd);
+  } catch (error) {
+    throw writeFailure(error);
+  }
+  const { size, blocks } = fstatSync(output.fd);
+  listener.signal.throwIfAborted();
+  output.finish();
+  return {
+    type: "restored",
+    output: {
+      path: output.finalPath,
+      format: request.format,
+      virtualSizeBytes: virtualSize,
+      fileSizeBytes: size,
+      allocatedBytes: blocks * 512,
+    },
+    backingChain: chainOf(overlay),
+  };
+}

@@ -1,0 +1,135 @@
+/** A worker's main job: finds the changed clusters of its spans and stores them. */
+import type { Extent, ImageReader, RawSource, Source } from "../image/reader.ts";
+import { physicalExtents } from "../system/libc.ts";
+import { ALL_SUBCLUSTERS } from "./changes.ts";
+import { compareCluster, isEqual, type ClusterChange } from "./compare.ts";
+import { compressCluster } from "./compress.ts";
+import { pieces, sharedExtents, type Piece } from "./extents.ts";
+import { Held } from "./held.ts";
+import type { CompareJob, Offsets, SpansDone } from "./job.ts";
+import type { SharedState } from "./shared.ts";
+import { SpanWalk, type TakenSpans } from "./spans.ts";
+
+/** Bytes read at a time from each side: two of them fit into a core's own cache. */
+const PIECE_BYTES = 256 * 1024;
+
+export interface Coordinator {
+  tell(done: SpansDone): void;
+  /** Waits for the offsets of the oldest spans that were told and wanted them. */
+  offsets(): Offsets | null;
+}
+
+export class SpanComparer {
+  readonly #job: CompareJob;
+  readonly #shared: SharedState;
+  readonly #base: ImageReader;
+  readonly #modified: ImageReader;
+  readonly #coordinator: Coordinator;
+  readonly #pieceBytes: number;
+  readonly #baseBuffer: Buffer;
+  readonly #modifiedBuffer: Buffer;
+  /** Two: while one waits for its offsets, the next span fills the other. */
+  #held: Held = new Held();
+  #waiting: Held = new Held();
+
+  constructor(
+    job: CompareJob,
+    shared: SharedState,
+    readers: { base: ImageReader; modified: ImageReader },
+    coordinator: Coordinator,
+  ) {
+    this.#job = job;
+    this.#shared = shared;
+    this.#base = readers.base;
+    this.#modified = readers.modified;
+    this.#coordinator = coordinator;
+    this.#pieceBytes = Math.max(PIECE_BYTES, job.storing.clusterSize);
+    this.#baseBuffer = Buffer.allocUnsafeSlow(this.#pieceBytes);
+    this.#modifiedBuffer = Buffer.allocUnsafeSlow(this.#pieceBytes);
+  }
+
+  run(): void {
+    const readers = [this.#base, this.#modified];
+    for (const spans of new SpanWalk(this.#shared, readers, this.#job.virtualSize)) {
+      if (spans.range !== null) this.#compare(spans.range.start, spans.range.end);
+      this.#hand(spans);
+    }
+    this.#storeWaiting();
+  }
+
+  #compare(start: number, end: number): void {
+    const base = this.#base.dataExtents(start, end);
+    const modified = this.#modified.dataExtents(start, end);
+    const same = shared(this.#job.base, this.#job.modified, start, end);
+    for (const piece of pieces(base, modified, same, this.#job.storing.clusterSize, this.#pieceBytes)) {
+      if (this.#shared.cancelled) return;
+      this.#comparePiece(piece, start);
+    }
+  }
+
+  #comparePiece(piece: Piece, spanStart: number): void {
+    const length = piece.end - piece.start;
+    const base = piece.baseHasData ? this.#baseBuffer : null;
+    const modified = piece.modifiedHasData ? this.#modifiedBuffer : null;
+    if (base !== null) this.#read(this.#base, base, length, piece.start);
+    if (modified !== null) this.#read(this.#modified, modified, length, piece.start);
+    if (base !== null && modified !== null && isEqual(base, modified, 0, length)) return;
+
+    const { clusterSize, split } = this.#job.storing;
+    for (let at = 0; at < length; at += clusterSize) {
+      const change = compareCluster(base, modified, at, at + clusterSize, split);
+      if (change === undefined) continue;
+      const cluster = (piece.start - spanStart + at) / clusterSize;
+      this.#hold(cluster, change, modified?.subarray(at, at + clusterSize) ?? null);
+    }
+  }
+
+  #read(reader: ImageReader, buffer: Buffer, length: number, offset: number): void {
+    reader.read(buffer, length, offset);
+    this.#shared.didRead(length);
+  }
+
+  #hold(cluster: number, change: ClusterChange, bytes: Buffer | null): void {
+    const { compression, fd } = this.#job.storing;
+    if (bytes === null || change.dataBits === 0) {
+      this.#held.add({ cluster, length: 0, ...change }, null);
+      return;
+    }
+    const compressed = compression === null ? null : compressCluster(bytes, compression);
+    const stored = compressed ?? bytes;
+    const whole = { dataBits: ALL_SUBCLUSTERS, zeroBits: 0 };
+    const recorded = compressed === null ? change : whole;
+    this.#held.add({ cluster, length: stored.length, ...recorded }, fd === null ? null : stored);
+  }
+
+  #hand(spans: TakenSpans): void {
+    const held = this.#held;
+    const wantsOffsets = !held.isEmpty;
+    const changes = held.changes.count === 0 ? null : held.changes.take();
+    const { worker } = this.#job;
+    this.#coordinator.tell({ kind: "spans", worker, first: spans.first, end: spans.end, changes, wantsOffsets });
+    if (!wantsOffsets) return;
+    this.#storeWaiting();
+    this.#held = this.#waiting;
+    this.#waiting = held;
+  }
+
+  #storeWaiting(): void {
+    const { fd } = this.#job.storing;
+    if (this.#waiting.isEmpty || fd === null) return;
+    const offsets = this.#coordinator.offsets();
+    if (offsets !== null) this.#waiting.store(fd, offsets);
+  }
+}
+
+/** What of [start, end) is one and the same storage in both images. */
+function shared(base: Source, modified: Source, start: number, end: number): Extent[] {
+  const mayShare = (source: Source): source is RawSource => source.kind === "raw" && source.shared;
+  if (!mayShare(base) || !mayShare(modified)) return [];
+  const limit = Math.min(end, base.length, modified.length);
+  if (start >= limit) return [];
+  return sharedExtents(
+    physicalExtents(base.fd, start, limit, false),
+    physicalExtents(modified.fd, start, limit, false),
+  );
+}

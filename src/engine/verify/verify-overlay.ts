@@ -1,0 +1,60 @@
+/** Proves that an overlay that was made before is still the modified image. */
+import { Failure } from "../../report/reasons.ts";
+import type { VerifyResult } from "../../report/schema.ts";
+import { requireClean } from "../image/check.ts";
+import { chainOf, closeImage, openImage, requireImageUnchanged } from "../image/image.ts";
+import { closeReadable, prepareImage, sourceOf, type Strategy } from "../image/prepare.ts";
+import type { Source } from "../image/reader.ts";
+import { openVolumes } from "../image/volumes.ts";
+import { openOverlay } from "../overlay-file.ts";
+import type { ImageRequest, Listener, RunOptions } from "../request.ts";
+import { quote } from "../text.ts";
+import { requireSameContent } from "./verify.ts";
+import { virtualSizeOf } from "../image/check.ts";
+
+export interface VerifyRequest {
+  readonly overlay: string;
+  readonly modified: ImageRequest;
+  readonly trustHoles: boolean;
+  readonly run: RunOptions;
+}
+
+/** What an overlay without a backing file rests on. */
+const NOTHING: Source = { kind: "raw", fd: -1, name: "", length: 0, sparse: true, shared: false };
+
+/** @throws Failure VerificationFailed where the two differ, in size or in any byte. */
+export async function verifyOverlay(request: VerifyRequest, listener: Listener): Promise<VerifyResult> {
+  using cleanup = new DisposableStack();
+  const { run } = request;
+  const { signal } = listener;
+  const volumes = openVolumes(run.volumes);
+  const overlay = openOverlay(request.overlay, volumes, cleanup);
+  const image = cleanup.adopt(
+    openImage({ role: "The modified image", ...request.modified, volumes, backing: "SameVolume" }),
+    closeImage,
+  );
+  await requireClean(overlay, { signal });
+  const modified = cleanup.adopt(await prepareImage(image, { ...run, signal }), closeReadable);
+  const virtualSize = await virtualSizeOf(overlay, { signal });
+  if (virtualSize !== modified.virtualSize) {
+    throw new Failure(
+      "VerificationFailed",
+      `The overlay ${quote(request.overlay)} is a disk of ${virtualSize} bytes, and ` +
+        `${quote(image.file.path)} one of ${modified.virtualSize} bytes.`,
+    );
+  }
+  const strategy: Strategy = {
+    name: request.trustHoles ? "SparseScan" : "FullScan",
+    reason: "",
+  };
+  let base = NOTHING;
+  if (overlay.backing !== null) {
+    const readable = cleanup.adopt(await prepareImage(overlay.backing, { ...run, signal }), closeReadable);
+    base = sourceOf(readable, strategy, virtualSize);
+  }
+  const comparison = { overlay, base, modified: sourceOf(modified, strategy, virtualSize), virtualSize };
+  await requireSameContent(comparison, run, listener);
+  requireImageUnchanged(overlay);
+  requireImageUnchanged(image);
+  return { type: "verified", virtualSizeBytes: virtualSize, backingChain: chainOf(overlay) };
+}

@@ -1,0 +1,55 @@
+/** Proves that an overlay over its base is the modified image. */
+import type { Image } from "../image/image.ts";
+import type { Source } from "../image/reader.ts";
+import { serveImage, stalled } from "../image/server.ts";
+import { progress, type Listener, type RunOptions } from "../request.ts";
+import { scan } from "../scan/scan.ts";
+
+export interface Comparison {
+  /** With its backing chain. */
+  readonly overlay: Image;
+  readonly base: Source;
+  readonly modified: Source;
+  /** Bytes of the disk. */
+  readonly virtualSize: number;
+}
+
+/** @throws Failure VerificationFailed where the two differ in any byte. */
+export async function requireSameContent(
+  comparison: Comparison,
+  run: RunOptions,
+  listener: Listener,
+): Promise<void> {
+  const { overlay, base, modified, virtualSize } = comparison;
+  const { signal } = listener;
+  const server = await serveImage(overlay, { ...run, connections: run.workers, signal });
+  try {
+    const own: Source = {
+      kind: "nbd",
+      socket: server.socket,
+      name: overlay.file.path,
+      length: virtualSize,
+      sparse: true,
+      extents: "own",
+    };
+    await scan(
+      { kind: "verify", base: unshared(base), modified: unshared(modified), overlay: own, virtualSize },
+      {
+        workers: run.workers,
+        signal,
+        onProgress: (done) => listener.onProgress(progress("Verifying", done, virtualSize)),
+        onChanges: () => new Float64Array(),
+        onSilence: (seconds) => {
+          if (seconds > run.stallSeconds) throw stalled(overlay, run.stallSeconds);
+        },
+      },
+    );
+  } finally {
+    server.close();
+  }
+}
+
+/** Extents that the images share on storage are not taken on trust twice. */
+function unshared(source: Source): Source {
+  return source.kind === "raw" ? { ...source, shared: false } : source;
+}
