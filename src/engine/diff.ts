@@ -35,15 +35,19 @@ export async function diff(request: DiffRequest, listener: Listener): Promise<Ov
   const started = performance.now();
   const volumes = openVolumes(request.run.volumes);
   const images = openInputs(request, volumes, cleanup);
-  const recorded = request.backingFile === undefined ? undefined : requireBackingName(request.backingFile);
+  const recorded =
+    request.backingFile === undefined ? undefined : requireBackingName(request.backingFile);
   const inputFiles = [...filesOf(images.base), ...filesOf(images.modified)];
   const output =
     request.output === null
       ? null
-      : cleanup.adopt(new OutputFile({ ...request.output, volumes, inputs: inputFiles }), (file) => file.close());
+      : cleanup.adopt(new OutputFile({ ...request.output, volumes, inputs: inputFiles }), (file) =>
+          file.close(),
+        );
   const inputs = await prepareInputs(images, request, listener, cleanup);
   const backing: BackingRecord = {
-    name: recorded ?? backingNameFor(request.base.path, dirname(output?.finalPath ?? process.cwd())),
+    name:
+      recorded ?? backingNameFor(request.base.path, dirname(output?.finalPath ?? process.cwd())),
     format: images.base.format,
   };
 
@@ -80,10 +84,18 @@ async function compare(
   const { virtualSize, modified } = inputs;
   const { exactSize } = modified.image;
   // A qed overlay is made from a qcow2 one, with clusters that suit it.
-  const written = options.format === "qcow2" ? options : { ...options, clusterSize: Math.min(options.clusterSize, 65536) };
+  const written =
+    options.format === "qcow2"
+      ? options
+      : { ...options, clusterSize: Math.min(options.clusterSize, 65536) };
   const fd = output?.fd ?? null;
   const writer = new OverlayWriter(
-    { options: written, backing, virtualSize, exactSize: exactSize === virtualSize ? null : exactSize },
+    {
+      options: written,
+      backing,
+      virtualSize,
+      exactSize: exactSize === virtualSize ? null : exactSize,
+    },
     fd === null ? () => undefined : (bytes, offset) => write(fd, bytes, 0, bytes.length, offset),
   );
   const { bytesRead } = await scan(
@@ -106,7 +118,8 @@ async function compare(
       onChanges: (spanStart, changes) => writer.add(spanStart, changes),
       onSilence: (silent) => {
         const served = [inputs.base, modified].find(({ server }) => server !== null);
-        if (served !== undefined && silent > run.stallSeconds) throw stalled(served.image, run.stallSeconds);
+        if (served !== undefined && silent > run.stallSeconds)
+          throw stalled(served.image, run.stallSeconds);
       },
     },
   );
@@ -132,7 +145,10 @@ async function finish(
   if (request.options.format === "qed") {
     const { clusterSize } = request.options;
     const overlay = overlayImage("qcow2", output, inputs, backing);
-    await makeQed({ overlay, backing, clusterSize, virtualSize: inputs.virtualSize, path: output.companion }, listener);
+    await makeQed(
+      { overlay, backing, clusterSize, virtualSize: inputs.virtualSize, path: output.companion },
+      listener,
+    );
     output.adoptCompanion();
   }
   const synced = fsync(output.fd).catch((error: unknown) => {

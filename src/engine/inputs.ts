@@ -64,7 +64,10 @@ export async function prepareInputs(
   cleanup: DisposableStack,
 ): Promise<ReadableInputs> {
   const prepare = async (image: Image): Promise<ReadableImage> =>
-    cleanup.adopt(await prepareImage(image, { ...request.run, signal: listener.signal }), closeReadable);
+    cleanup.adopt(
+      await prepareImage(image, { ...request.run, signal: listener.signal }),
+      closeReadable,
+    );
   const settled = await Promise.allSettled([prepare(inputs.base), prepare(inputs.modified)]);
   const [base, modified] = settled.map((result) => {
     if (result.status === "rejected") throw result.reason;

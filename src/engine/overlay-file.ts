@@ -12,7 +12,11 @@ import { quote } from "./text.ts";
  * `volumes`, if there are any, bound the chain.
  * @throws Failure ImageInvalid where it is neither qcow2 nor qed; all that openImage throws.
  */
-export function openOverlay(path: string, volumes: readonly Volume[], cleanup: DisposableStack): Image {
+export function openOverlay(
+  path: string,
+  volumes: readonly Volume[],
+  cleanup: DisposableStack,
+): Image {
   const role = "The overlay";
   const probe = openImageFile(path, role);
   const format = detectFormat(probe.fd);
@@ -20,5 +24,8 @@ export function openOverlay(path: string, volumes: readonly Volume[], cleanup: D
   if (format !== "qcow2" && format !== "qed") {
     throw new Failure("ImageInvalid", `${role} ${quote(path)} is neither a qcow2 nor a qed image.`);
   }
-  return cleanup.adopt(openImage({ role, path, format, volumes, backing: "AnyVolume" }), closeImage);
+  return cleanup.adopt(
+    openImage({ role, path, format, volumes, backing: "AnyVolume" }),
+    closeImage,
+  );
 }

@@ -37,7 +37,17 @@ export interface Listener {
   readonly onProgress: (progress: Progress) => void;
 }
 
-export function progress(phase: Progress["phase"], bytesDone: number, bytesTotal: number): Progress {
+export function progress(
+  phase: Progress["phase"],
+  bytesDone: number,
+  bytesTotal: number,
+): Progress {
   const share = bytesTotal === 0 ? 1 : Math.min(1, bytesDone / bytesTotal);
-  return { type: "progress", phase, bytesDone, bytesTotal, percent: Math.floor(share * 10000) / 100 };
+  return {
+    type: "progress",
+    phase,
+    bytesDone,
+    bytesTotal,
+    percent: Math.floor(share * 10000) / 100,
+  };
 }

@@ -44,7 +44,9 @@ export async function restore(request: RestoreRequest, listener: Listener): Prom
       onStdout: (text) => {
         const percent = percentIn(text);
         if (percent === undefined) return;
-        listener.onProgress(progress("Restoring", Math.floor((percent / 100) * virtualSize), virtualSize));
+        listener.onProgress(
+          progress("Restoring", Math.floor((percent / 100) * virtualSize), virtualSize),
+        );
       },
     },
   );
@@ -52,7 +54,8 @@ export async function restore(request: RestoreRequest, listener: Listener): Prom
   requireImageUnchanged(overlay);
   output.adoptCompanion();
   try {
-    if (request.format === "raw" && overlay.exactSize !== null) ftruncateSync(output.fd, overlay.exactSize);
+    if (request.format === "raw" && overlay.exactSize !== null)
+      ftruncateSync(output.fd, overlay.exactSize);
     fsyncSync(output.fd);
   } catch (error) {
     throw writeFailure(error);

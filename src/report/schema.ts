@@ -112,15 +112,12 @@ export const FailureReport = z.object({
 });
 export type FailureReport = z.infer<typeof FailureReport>;
 
-export const Line = z.discriminatedUnion("type", [
-  Progress,
-  OverlayResult,
-  RestoreResult,
-  VerifyResult,
-  ChainResult,
-  FailureReport,
-]);
+/** What a run that makes or estimates an overlay says, line by line. */
+export const Line = z.discriminatedUnion("type", [Progress, OverlayResult, FailureReport]);
 export type Line = z.infer<typeof Line>;
+
+/** What any subcommand ends with. */
+export type CommandResult = OverlayResult | RestoreResult | VerifyResult | ChainResult;
 
 /** A container's termination message holds at most 4096 bytes (Kubernetes, TerminationMessagePath). */
 export const TERMINATION_MESSAGE_BYTES = 4096;

@@ -64,7 +64,10 @@ export async function virtualSizeOf(image: Image, { signal }: CheckOptions): Pro
   // QEMU sees disks in sectors of 512 bytes, the last one filled up with zeroes.
   if (image.format === "raw") return Math.ceil(image.file.length / 512) * 512;
   const graph = blockGraph(image);
-  const finished = await runTool("qemu-img", ["info", "--output=json", graph.name], { fds: graph.fds, signal });
+  const finished = await runTool("qemu-img", ["info", "--output=json", graph.name], {
+    fds: graph.fds,
+    signal,
+  });
   if (finished.exitCode !== 0) {
     const inUse = /lock/.test(finished.stderr);
     throw new Failure(

@@ -147,13 +147,22 @@ function openBacking(
   if (hasProtocol(reference.name)) throw refuse("which is not a file's name and is never followed");
   if (reference.name.includes("\0")) throw refuse("which is no file's name");
   const path = join(dirname(overlay.path), reference.name);
-  const file = openImageFile(reference.name.startsWith("/") ? reference.name : path, "The backing file");
+  const file = openImageFile(
+    reference.name.startsWith("/") ? reference.name : path,
+    "The backing file",
+  );
   try {
     if (chain.some((image) => isSameFile(image.opened, file.opened))) {
       throw refuse("which leads back to the image itself: the backing chain is a loop");
     }
     if (allowed.length > 0) requireInside(file.fd, reference.name, allowed);
-    return link(file, backingFormat(reference, overlay, refuse), "The backing file", allowed, chain);
+    return link(
+      file,
+      backingFormat(reference, overlay, refuse),
+      "The backing file",
+      allowed,
+      chain,
+    );
   } catch (error) {
     closeSync(file.fd);
     if (error instanceof Failure && error.reason === "PathOutsideVolume") {

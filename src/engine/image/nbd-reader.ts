@@ -1,5 +1,5 @@
 /** Reads an image from its server through libnbd (libnbd(3), nbd_block_status(3)). */
-import koffi, { type IKoffiRegisteredCallback } from "koffi";
+import koffi from "koffi";
 import { Failure } from "../../report/reasons.ts";
 import { messageOf, quote } from "../text.ts";
 import type { Extent, ImageReader, NbdSource } from "./reader.ts";
@@ -42,7 +42,9 @@ function bind() {
     size: libnbd.func("int64 nbd_get_size(void *)"),
     error: libnbd.func("const char *nbd_get_error(void)"),
     errno: libnbd.func("int nbd_get_errno(void)"),
-    read: libnbd.func("int nbd_pread(void *, _Out_ void *buffer, size_t count, uint64 offset, uint32 flags)"),
+    read: libnbd.func(
+      "int nbd_pread(void *, _Out_ void *buffer, size_t count, uint64 offset, uint32 flags)",
+    ),
     status: libnbd.func(
       "int nbd_block_status(void *, uint64 count, uint64 offset, ImageDiffExtentCallback callback, uint32 flags)",
     ),
@@ -80,10 +82,17 @@ export class NbdReader implements ImageReader {
     this.#handle = nbd.create() as Handle;
     this.#context = source.extents === "data" ? ALLOCATION : DEPTH;
     nbd.addContext(this.#handle, this.#context);
-    if (nbd.connect(this.#handle, source.socket) !== 0) throw this.#failed("cannot be connected to");
+    if (nbd.connect(this.#handle, source.socket) !== 0)
+      throw this.#failed("cannot be connected to");
     this.length = Math.min(source.length, Number(nbd.size(this.#handle)));
     this.#callback = koffi.register(
-      (_data: unknown, context: string, offset: number | bigint, entries: unknown, count: number) => {
+      (
+        _data: unknown,
+        context: string,
+        offset: number | bigint,
+        entries: unknown,
+        count: number,
+      ) => {
         const values = koffi.decode(entries, "uint32", Number(count)) as Uint32Array;
         let start = Number(offset);
         for (let index = 0; index + 1 < values.length; index += 2) {
@@ -114,7 +123,9 @@ export class NbdReader implements ImageReader {
     if (library().status(this.#handle, count, start, callback, 0) !== 0) {
       throw this.#failed("does not tell its extents");
     }
-    const entries = this.#entries.filter((entry) => entry.context === this.#context && entry.end > start);
+    const entries = this.#entries.filter(
+      (entry) => entry.context === this.#context && entry.end > start,
+    );
     if (entries.length === 0) throw this.#failed(`does not know ${this.#context}`);
     return entries;
   }
@@ -177,7 +188,7 @@ export class NbdReader implements ImageReader {
   didRead(): void {}
 
   close(): void {
-    koffi.unregister(this.#callback as IKoffiRegisteredCallback);
+    koffi.unregister(this.#callback as Parameters<typeof koffi.unregister>[0]);
     library().close(this.#handle);
   }
 }

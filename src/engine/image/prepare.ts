@@ -78,20 +78,24 @@ export function chooseStrategy(base: Image, modified: Image, trustHoles: boolean
   if (blind.length === 2) {
     return { name: "FullScan", reason: "Neither image can tell its holes: block devices cannot." };
   }
-  const names = blind.map((image) => `${quote(image.file.path)} cannot tell its holes and was read whole; `);
+  const names = blind.map(
+    (image) => `${quote(image.file.path)} cannot tell its holes and was read whole; `,
+  );
   return { name: "SparseScan", reason: `${names.join("")}holes and known zeroes were not read.` };
 }
 
 /** Whether extents that both files share can be told, and why; undefined where they cannot. */
 function sharedStorage(base: Image, modified: Image): string | undefined {
-  if ([base, modified].some(({ format, file }) => format !== "raw" || file.isBlockDevice)) return undefined;
+  if ([base, modified].some(({ format, file }) => format !== "raw" || file.isBlockDevice))
+    return undefined;
   const [a, b] = [base.file, modified.file];
   if (fstatSync(a.fd).dev !== fstatSync(b.fd).dev) return undefined;
   const filesystem = REFLINK_FILESYSTEMS.get(statfsSync(`/proc/self/fd/${a.fd}`).type);
   if (filesystem === undefined) return undefined;
   try {
     // Offsets on XFS's realtime device and on its main one must not be compared.
-    if (extendedFlags(a.fd) % 2 === XFLAG_REALTIME || extendedFlags(b.fd) % 2 === XFLAG_REALTIME) return undefined;
+    if (extendedFlags(a.fd) % 2 === XFLAG_REALTIME || extendedFlags(b.fd) % 2 === XFLAG_REALTIME)
+      return undefined;
     for (const file of [a, b]) physicalExtents(file.fd, 0, file.length, true);
   } catch {
     // A filesystem without these calls has no shared extents to tell of.
@@ -101,7 +105,10 @@ function sharedStorage(base: Image, modified: Image): string | undefined {
 }
 
 function tellsHoles(image: Image): boolean {
-  return image.format !== "raw" || (!image.file.isBlockDevice && seekData(image.file.fd, 0) !== undefined);
+  return (
+    image.format !== "raw" ||
+    (!image.file.isBlockDevice && seekData(image.file.fd, 0) !== undefined)
+  );
 }
 
 /** @param length bytes of the disk that count. */
@@ -110,7 +117,14 @@ export function sourceOf(readable: ReadableImage, strategy: Strategy, length: nu
   const name = image.file.path;
   if (server !== null) {
     const sparse = strategy.name !== "FullScan" || image.file.isBlockDevice;
-    return { kind: "nbd", socket: server.socket, name, sparse, length: Math.min(virtualSize, length), extents: "data" };
+    return {
+      kind: "nbd",
+      socket: server.socket,
+      name,
+      sparse,
+      length: Math.min(virtualSize, length),
+      extents: "data",
+    };
   }
   return {
     kind: "raw",

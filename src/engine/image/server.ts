@@ -76,7 +76,10 @@ async function ready(
   };
   const watcher = watch(folder, look);
   look();
-  const timer = setTimeout(() => reject(stalled(image, options.stallSeconds)), options.stallSeconds * 1000);
+  const timer = setTimeout(
+    () => reject(stalled(image, options.stallSeconds)),
+    options.stallSeconds * 1000,
+  );
   tool.finished.then((finished) => reject(cannotOpen(image, finished)), reject);
   try {
     await promise;

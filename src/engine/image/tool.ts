@@ -33,7 +33,11 @@ const OUTPUT_LIMIT = 1 << 20;
  * setpriv ends the program with us, even when we are killed; prlimit bounds its memory and
  * keeps it from leaving a core file. Both are in Debian's util-linux, which is always there.
  */
-export function startTool(name: string, args: readonly string[], options: ToolOptions): RunningTool {
+export function startTool(
+  name: string,
+  args: readonly string[],
+  options: ToolOptions,
+): RunningTool {
   const stdio: StdioOptions = ["ignore", "pipe", "pipe", ...options.fds];
   const limits = ["--pdeathsig", "KILL", "prlimit", `--as=${MEMORY_LIMIT}`, "--core=0"];
   const child = spawn("setpriv", [...limits, "--", name, ...args], {

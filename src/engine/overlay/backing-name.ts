@@ -28,7 +28,9 @@ export function requireBackingName(name: string): string {
   if (name === "") throw refuse("is empty");
   if (name.includes("\0")) throw refuse("holds a NUL byte");
   if (hasProtocol(name)) {
-    throw refuse("would be read as a protocol's, not as a file's; for a file whose name has a colon, begin it with ./");
+    throw refuse(
+      "would be read as a protocol's, not as a file's; for a file whose name has a colon, begin it with ./",
+    );
   }
   const bytes = Buffer.byteLength(name);
   if (bytes > 1023) throw refuse(`has ${bytes} bytes; at most 1023 can be recorded`);

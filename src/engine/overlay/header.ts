@@ -33,7 +33,9 @@ export function encodeHeader(facts: HeaderFacts, tables: FinalTables): Buffer {
   const name = Buffer.from(backing.name);
   const extensions = Buffer.concat([
     extension(HeaderExtension.BackingFormat, Buffer.from(backing.format)),
-    ...(facts.exactSize === null ? [] : [extension(HeaderExtension.ExactSize, uint64(facts.exactSize))]),
+    ...(facts.exactSize === null
+      ? []
+      : [extension(HeaderExtension.ExactSize, uint64(facts.exactSize))]),
     extension(HeaderExtension.End, Buffer.alloc(0)),
   ]);
   const nameOffset = HEADER_BYTES + extensions.length;

@@ -61,7 +61,8 @@ export class HostClusters {
   /** Room for compressed data of fewer bytes than a cluster: its offset in bytes, any number. */
   allocateBytes(length: number): number {
     const size = this.#clusterSize;
-    const full = this.#free !== 0 && this.#refcount(Math.floor(this.#free / size)) >= this.#maximum();
+    const full =
+      this.#free !== 0 && this.#refcount(Math.floor(this.#free / size)) >= this.#maximum();
     if (full) this.#free = 0;
     const room = this.#free === 0 ? 0 : size - (this.#free % size);
     let offset = this.#free;
@@ -85,7 +86,7 @@ export class HostClusters {
     const first = this.#next;
     let blocks = this.#blockOffsets.length;
     let tableClusters = 0;
-    for (let end = first; ; ) {
+    for (let end = first; ;) {
       const total = first + (blocks - this.#blockOffsets.length) + tableClusters + l1Clusters;
       if (total === end) break;
       end = total;

@@ -38,7 +38,8 @@ export const optionHelp: readonly OptionHelp[] = [
   { name: "compression_type", takes: "zlib (if not given) or zstd", formats: ["qcow2"] },
   {
     name: "extended_l2",
-    takes: "on or off (if not given): 32 subclusters a cluster, which needs cluster_size=16k or more",
+    takes:
+      "on or off (if not given): 32 subclusters a cluster, which needs cluster_size=16k or more",
     formats: ["qcow2"],
   },
   { name: "lazy_refcounts", takes: "on or off (if not given)", formats: ["qcow2"] },
@@ -74,11 +75,14 @@ export function parseOverlayOptions(
       );
     }
     if (given.has(name) && given.get(name) !== value) {
-      throw usage(`-o: ${name} is given twice, as ${quote(given.get(name) ?? "")} and ${quote(value)}.`);
+      throw usage(
+        `-o: ${name} is given twice, as ${quote(given.get(name) ?? "")} and ${quote(value)}.`,
+      );
     }
     given.set(name, value);
   }
-  if (format === "qed" && compressed) throw usage("-c: qed overlays cannot be compressed; use qcow2.");
+  if (format === "qed" && compressed)
+    throw usage("-c: qed overlays cannot be compressed; use qcow2.");
 
   const [least, most] = format === "qcow2" ? [512, 2 ** 21] : [4096, 2 ** 26];
   const clusterSize = parseClusterSize(given.get("cluster_size") ?? "64k", least, most);
@@ -90,12 +94,23 @@ export function parseOverlayOptions(
   return {
     format,
     clusterSize,
-    compressionType: oneOf("compression_type", given.get("compression_type") ?? "zlib", ["zlib", "zstd"]),
+    compressionType: oneOf("compression_type", given.get("compression_type") ?? "zlib", [
+      "zlib",
+      "zstd",
+    ]),
     compressed,
     extendedL2,
     lazyRefcounts: parseSwitch("lazy_refcounts", given.get("lazy_refcounts") ?? "off"),
     refcountBits: Number(
-      oneOf("refcount_bits", given.get("refcount_bits") ?? "16", ["1", "2", "4", "8", "16", "32", "64"]),
+      oneOf("refcount_bits", given.get("refcount_bits") ?? "16", [
+        "1",
+        "2",
+        "4",
+        "8",
+        "16",
+        "32",
+        "64",
+      ]),
     ),
     backingFormat: given.get("backing_fmt") ?? null,
   };
@@ -106,7 +121,11 @@ function splitOnce(item: string): [string, string?] {
   return at < 0 ? [item] : [item.slice(0, at), item.slice(at + 1)];
 }
 
-function oneOf<const Value extends string>(name: string, value: string, values: readonly Value[]): Value {
+function oneOf<const Value extends string>(
+  name: string,
+  value: string,
+  values: readonly Value[],
+): Value {
   const found = values.find((candidate) => candidate === value);
   if (found !== undefined) return found;
   throw usage(`-o: ${name} is ${quote(value)}; it takes ${values.join(", ")}.`);

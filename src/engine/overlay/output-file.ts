@@ -33,6 +33,13 @@ export interface OutputRequest {
   readonly inputs: readonly ImageFile[];
 }
 
+const unfinished = new Set<OutputFile>();
+
+/** Removes what runs have begun and not finished: for a process that ends in a hurry. */
+export function discardUnfinished(): void {
+  for (const output of unfinished) output.close();
+}
+
 export class OutputFile {
   /** The output's folder with every symbolic link resolved, and its own name. */
   readonly finalPath: string;
@@ -60,6 +67,7 @@ export class OutputFile {
       this.#temporary = this.#inFolder(`.imagediff-${hash}.partial`);
       this.companion = join(dirname(this.finalPath), `.imagediff-${hash}.partial2`);
       this.#fd = this.#create();
+      unfinished.add(this);
     } catch (error) {
       closeSync(this.#folder);
       throw error;
@@ -81,10 +89,16 @@ export class OutputFile {
     const name = quote(this.#request.path);
     const target = statSync(this.#final, { bigint: true, throwIfNoEntry: false }) ?? existing;
     if (this.#request.inputs.some((input) => isSameFile(input.opened, target))) {
-      throw new Failure("SameImage", `The output ${name} is one of the input images; give it another name.`);
+      throw new Failure(
+        "SameImage",
+        `The output ${name} is one of the input images; give it another name.`,
+      );
     }
     if (!existing.isFile() && !existing.isSymbolicLink()) {
-      throw new Failure("OutputNotWritable", `The output ${name} exists and is not a regular file.`);
+      throw new Failure(
+        "OutputNotWritable",
+        `The output ${name} exists and is not a regular file.`,
+      );
     }
     if (!this.#request.replace) throw exists(this.#request.path);
   }
@@ -162,6 +176,7 @@ export class OutputFile {
 
   /** Closes it, and leaves nothing behind unless it was finished. */
   close(): void {
+    unfinished.delete(this);
     if (!this.#finished) {
       for (const path of [this.#temporary, this.companion]) {
         if (lstatSync(path, { throwIfNoEntry: false }) !== undefined) unlinkSync(path);
@@ -207,7 +222,10 @@ function exists(path: string): Failure {
 }
 
 function busy(path: string): Failure {
-  return new Failure("OutputBusy", `Another run is writing ${quote(path)} right now; wait for it to end.`);
+  return new Failure(
+    "OutputBusy",
+    `Another run is writing ${quote(path)} right now; wait for it to end.`,
+  );
 }
 
 function cannotCreate(path: string, error: unknown): Failure {
@@ -221,7 +239,11 @@ function cannotCreate(path: string, error: unknown): Failure {
       { cause: error },
     );
   }
-  return new Failure("OutputWriteFailed", `The output ${quote(path)} cannot be created: ${messageOf(error)}.`, {
-    cause: error,
-  });
+  return new Failure(
+    "OutputWriteFailed",
+    `The output ${quote(path)} cannot be created: ${messageOf(error)}.`,
+    {
+      cause: error,
+    },
+  );
 }

@@ -50,7 +50,9 @@ export async function makeQed(request: QedRequest, listener: Listener): Promise<
       onStdout: (text) => {
         const percent = percentIn(text);
         if (percent !== undefined) {
-          listener.onProgress(progress("Converting", Math.floor((percent / 100) * virtualSize), virtualSize));
+          listener.onProgress(
+            progress("Converting", Math.floor((percent / 100) * virtualSize), virtualSize),
+          );
         }
       },
     },
@@ -67,7 +69,10 @@ export function percentIn(text: string): number | undefined {
 /** @throws Failure where qemu-img could not write its output. */
 export function requireDone(exitCode: number | null, stderr: string): void {
   if (exitCode === 0) return;
-  const said = stderr.replaceAll(/json:\{.*\}+'?:?/g, "the image").replaceAll(/\s+/g, " ").trim();
+  const said = stderr
+    .replaceAll(/json:\{.*\}+'?:?/g, "the image")
+    .replaceAll(/\s+/g, " ")
+    .trim();
   const full = /No space left|Disk quota exceeded|File too large/.test(said);
   throw new Failure(
     full ? "NoSpace" : "OutputWriteFailed",

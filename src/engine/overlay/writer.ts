@@ -57,7 +57,12 @@ export class OverlayWriter {
     this.#write = write;
     this.#l1 = Buffer.alloc(l1Entries * 8);
     this.#clusters = new HostClusters(clusterSize, refcountBits, write);
-    const nowhere = { l1TableOffset: 0, refcountTableOffset: 0, refcountTableClusters: 0, fileSize: 0 };
+    const nowhere = {
+      l1TableOffset: 0,
+      refcountTableOffset: 0,
+      refcountTableClusters: 0,
+      fileSize: 0,
+    };
     encodeHeader(this.#facts, nowhere);
   }
 
@@ -110,7 +115,8 @@ export class OverlayWriter {
 
   #tally(start: number, change: Change): void {
     const { clusterSize, extendedL2 } = this.#facts.options;
-    const here = (bytes: number): number => Math.min(bytes, Math.max(0, this.#facts.virtualSize - start));
+    const here = (bytes: number): number =>
+      Math.min(bytes, Math.max(0, this.#facts.virtualSize - start));
     if (!extendedL2) {
       if (change.length === 0) this.#zeroBytes += here(clusterSize);
       else this.#dataBytes += here(clusterSize);

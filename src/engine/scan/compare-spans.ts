@@ -61,7 +61,13 @@ export class SpanComparer {
     const base = this.#base.dataExtents(start, end);
     const modified = this.#modified.dataExtents(start, end);
     const same = shared(this.#job.base, this.#job.modified, start, end);
-    for (const piece of pieces(base, modified, same, this.#job.storing.clusterSize, this.#pieceBytes)) {
+    for (const piece of pieces(
+      base,
+      modified,
+      same,
+      this.#job.storing.clusterSize,
+      this.#pieceBytes,
+    )) {
       if (this.#shared.cancelled) return;
       this.#comparePiece(piece, start);
     }
@@ -107,7 +113,14 @@ export class SpanComparer {
     const wantsOffsets = !held.isEmpty;
     const changes = held.changes.count === 0 ? null : held.changes.take();
     const { worker } = this.#job;
-    this.#coordinator.tell({ kind: "spans", worker, first: spans.first, end: spans.end, changes, wantsOffsets });
+    this.#coordinator.tell({
+      kind: "spans",
+      worker,
+      first: spans.first,
+      end: spans.end,
+      changes,
+      wantsOffsets,
+    });
     if (!wantsOffsets) return;
     this.#storeWaiting();
     this.#held = this.#waiting;

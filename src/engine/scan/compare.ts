@@ -11,7 +11,10 @@ export const SUBCLUSTERS = 32;
 
 /** Whether buffer[start, end) is all zero: its first byte is, and each equals the one before. */
 export function isZero(buffer: Buffer, start: number, end: number): boolean {
-  return start >= end || (buffer[start] === 0 && buffer.compare(buffer, start + 1, end, start, end - 1) === 0);
+  return (
+    start >= end ||
+    (buffer[start] === 0 && buffer.compare(buffer, start + 1, end, start, end - 1) === 0)
+  );
 }
 
 export function isEqual(a: Buffer, b: Buffer, start: number, end: number): boolean {
@@ -33,7 +36,8 @@ export function compareCluster(
     if (base === null) return modified === null || isZero(modified, from, to);
     return modified === null ? isZero(base, from, to) : isEqual(base, modified, from, to);
   };
-  const zero = (from: number, to: number): boolean => modified === null || isZero(modified, from, to);
+  const zero = (from: number, to: number): boolean =>
+    modified === null || isZero(modified, from, to);
 
   if (same(start, end)) return undefined;
   if (!split) {

@@ -74,7 +74,12 @@ export function pieces(
   for (const run of runs) {
     for (let start = run.start; start < run.end; start += maxBytes) {
       const end = Math.min(start + maxBytes, run.end);
-      result.push({ start, end, baseHasData: inBase(start, end), modifiedHasData: inModified(start, end) });
+      result.push({
+        start,
+        end,
+        baseHasData: inBase(start, end),
+        modifiedHasData: inModified(start, end),
+      });
     }
   }
   return result;
@@ -106,7 +111,7 @@ export function sharedExtents(
   const left = a.filter(certain);
   const right = b.filter(certain);
   const shared: Extent[] = [];
-  for (let i = 0, j = 0; i < left.length && j < right.length; ) {
+  for (let i = 0, j = 0; i < left.length && j < right.length;) {
     const x = left[i] as PhysicalExtent;
     const y = right[j] as PhysicalExtent;
     const start = Math.max(x.logical, y.logical);

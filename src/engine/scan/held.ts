@@ -32,7 +32,9 @@ export class Held {
     if (bytes === null) return;
     const needed = this.#used + bytes.length;
     if (needed > this.#arena.length) {
-      const grown = Buffer.allocUnsafeSlow(Math.max(needed, this.#arena.length * 2, FIRST_ARENA_BYTES));
+      const grown = Buffer.allocUnsafeSlow(
+        Math.max(needed, this.#arena.length * 2, FIRST_ARENA_BYTES),
+      );
       this.#arena.copy(grown, 0, 0, this.#used);
       this.#arena = grown;
     }
@@ -66,7 +68,6 @@ export class Held {
     this.#entries = [];
     this.#used = 0;
   }
-
 }
 
 /** With subclusters, only those with data are written: the rest of the cluster stays a hole. */
@@ -85,7 +86,13 @@ function* writtenParts(entry: Entry): Generator<{ at: number; length: number }> 
  * Writes a buffer's [at, at + length) to the overlay at `offset`.
  * @throws Failure NoSpace or OutputWriteFailed.
  */
-export function write(fd: number, buffer: Buffer, at: number, length: number, offset: number): void {
+export function write(
+  fd: number,
+  buffer: Buffer,
+  at: number,
+  length: number,
+  offset: number,
+): void {
   let done = 0;
   try {
     while (done < length) {

@@ -5,7 +5,14 @@
 import { Worker } from "node:worker_threads";
 import { Failure } from "../../report/reasons.ts";
 import { messageOf } from "../text.ts";
-import { SPAN_BYTES, type CompareJob, type Offsets, type SpansDone, type VerifyJob, type WorkerMessage } from "./job.ts";
+import {
+  SPAN_BYTES,
+  type CompareJob,
+  type Offsets,
+  type SpansDone,
+  type VerifyJob,
+  type WorkerMessage,
+} from "./job.ts";
 import { SharedState } from "./shared.ts";
 
 type Own = "worker" | "shared";
@@ -60,7 +67,9 @@ export async function scan(job: ScanJob, options: ScanOptions): Promise<{ bytesR
       if (message.kind === "failed") reject(new Failure(message.reason, message.message));
       else guarded(() => order.add(message).forEach(deliver));
     });
-    worker.on("error", (error) => reject(new Failure("InternalError", messageOf(error), { cause: error })));
+    worker.on("error", (error) =>
+      reject(new Failure("InternalError", messageOf(error), { cause: error })),
+    );
     worker.on("exit", () => {
       running -= 1;
       if (running > 0) return;
@@ -98,7 +107,11 @@ export class SpanOrder {
   add(done: SpansDone): SpansDone[] {
     this.#early.set(done.first, done);
     const ready: SpansDone[] = [];
-    for (let found = this.#early.get(this.next); found !== undefined; found = this.#early.get(this.next)) {
+    for (
+      let found = this.#early.get(this.next);
+      found !== undefined;
+      found = this.#early.get(this.next)
+    ) {
       this.#early.delete(this.next);
       this.next = found.end;
       ready.push(found);

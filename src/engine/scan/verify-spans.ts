@@ -36,7 +36,11 @@ export function verifySpans(
     }
   };
 
-  for (const { first, end, range } of new SpanWalk(state, [base, modified, overlay], job.virtualSize)) {
+  for (const { first, end, range } of new SpanWalk(
+    state,
+    [base, modified, overlay],
+    job.virtualSize,
+  )) {
     if (range !== null) {
       const own = overlay.dataExtents(range.start, range.end);
       const data = [base, modified].flatMap((reader) => reader.dataExtents(range.start, range.end));

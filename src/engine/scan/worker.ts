@@ -21,7 +21,12 @@ function open(source: Source): ImageReader {
 }
 
 function tell(message: WorkerMessage): void {
-  port?.postMessage(message, message.kind === "spans" && message.changes !== null ? [message.changes.buffer as ArrayBuffer] : []);
+  port?.postMessage(
+    message,
+    message.kind === "spans" && message.changes !== null
+      ? [message.changes.buffer as ArrayBuffer]
+      : [],
+  );
 }
 
 let received = 0;
@@ -29,7 +34,7 @@ const coordinator: Coordinator = {
   tell,
   offsets() {
     state.waitForWake(job.worker, received++);
-    const mail = receiveMessageOnPort(port) as { message: Offsets } | undefined;
+    const mail: { message: Offsets } | undefined = receiveMessageOnPort(port);
     return mail?.message ?? null;
   },
 };
@@ -44,7 +49,8 @@ try {
   }
 } catch (error) {
   const reason = error instanceof Failure ? error.reason : "InternalError";
-  const message = error instanceof Failure ? error.message : String((error as Error)?.stack ?? messageOf(error));
+  const trace = error instanceof Error ? error.stack : undefined;
+  const message = error instanceof Failure ? error.message : (trace ?? messageOf(error));
   tell({ kind: "failed", reason, message });
 } finally {
   for (const reader of readers) reader.close();

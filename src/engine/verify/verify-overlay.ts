@@ -23,7 +23,10 @@ export interface VerifyRequest {
 const NOTHING: Source = { kind: "raw", fd: -1, name: "", length: 0, sparse: true, shared: false };
 
 /** @throws Failure VerificationFailed where the two differ, in size or in any byte. */
-export async function verifyOverlay(request: VerifyRequest, listener: Listener): Promise<VerifyResult> {
+export async function verifyOverlay(
+  request: VerifyRequest,
+  listener: Listener,
+): Promise<VerifyResult> {
   using cleanup = new DisposableStack();
   const { run } = request;
   const { signal } = listener;
@@ -49,10 +52,18 @@ export async function verifyOverlay(request: VerifyRequest, listener: Listener):
   };
   let base = NOTHING;
   if (overlay.backing !== null) {
-    const readable = cleanup.adopt(await prepareImage(overlay.backing, { ...run, signal }), closeReadable);
+    const readable = cleanup.adopt(
+      await prepareImage(overlay.backing, { ...run, signal }),
+      closeReadable,
+    );
     base = sourceOf(readable, strategy, virtualSize);
   }
-  const comparison = { overlay, base, modified: sourceOf(modified, strategy, virtualSize), virtualSize };
+  const comparison = {
+    overlay,
+    base,
+    modified: sourceOf(modified, strategy, virtualSize),
+    virtualSize,
+  };
   await requireSameContent(comparison, run, listener);
   requireImageUnchanged(overlay);
   requireImageUnchanged(image);

@@ -33,7 +33,13 @@ export async function requireSameContent(
       extents: "own",
     };
     await scan(
-      { kind: "verify", base: unshared(base), modified: unshared(modified), overlay: own, virtualSize },
+      {
+        kind: "verify",
+        base: unshared(base),
+        modified: unshared(modified),
+        overlay: own,
+        virtualSize,
+      },
       {
         workers: run.workers,
         signal,

@@ -1,0 +1,83 @@
+/** imagediff diff */
+import { Option, type Command } from "commander";
+import type { DiffRequest } from "../engine/request.ts";
+import { quote } from "../engine/text.ts";
+import { Failure } from "../report/reasons.ts";
+import { VerificationLevel } from "../report/schema.ts";
+import {
+  addOverlayFlags,
+  addRunFlags,
+  parseBase,
+  parseFormat,
+  parseOverlayFlags,
+  parseRunFlags,
+  takeNames,
+  type OverlayFlags,
+} from "./flags.ts";
+import { runSession, type CommandContext } from "./session.ts";
+import { overlayInWords } from "./words.ts";
+
+interface DiffFlags extends OverlayFlags {
+  verify: string;
+  force?: boolean;
+}
+
+export function addDiff(program: Command, { voice, exit }: CommandContext): void {
+  const command = program
+    .command("diff")
+    .summary("write an overlay that holds only what differs")
+    .description(
+      "Compares FILENAME with BACKING_FILE, of which it is a changed copy, and writes " +
+        "OUTPUT_FILENAME: an overlay that holds only what differs, with BACKING_FILE as its " +
+        "backing file. Neither image is written to; the output appears when it is complete.",
+    )
+    .argument("[names...]", "FILENAME OUTPUT_FILENAME")
+    .usage("[options] -b BACKING_FILE FILENAME OUTPUT_FILENAME");
+  addRunFlags(addOverlayFlags(command))
+    .addOption(
+      new Option(
+        "--verify <level>",
+        "what to prove before the overlay appears: none, metadata or full",
+      ).default("full"),
+    )
+    .option("--force", "replace an existing OUTPUT_FILENAME")
+    .action(async (names: string[], flags: DiffFlags) => {
+      exit(
+        await runSession(
+          voice,
+          flags,
+          async (listener) => {
+            const request = parseDiff(names, flags);
+            const { diff } = await import("../engine/diff.ts");
+            return diff(request, listener);
+          },
+          overlayInWords,
+        ),
+      );
+    });
+}
+
+function parseDiff(names: string[], flags: DiffFlags): DiffRequest {
+  const base = parseBase(flags);
+  const [filename, output] = takeNames(names, ["FILENAME", "OUTPUT_FILENAME"]);
+  return {
+    base,
+    modified: { path: filename, format: parseFormat("-f", flags.f) },
+    output: { path: output, replace: flags.force === true },
+    options: parseOverlayFlags(flags),
+    backingFile: flags.backingFile,
+    allowSizeDifference: flags.allowSizeDifference === true,
+    verification: parseLevel(flags.verify),
+    trustHoles: flags.trustHoles,
+    run: parseRunFlags(flags),
+  };
+}
+
+function parseLevel(name: string): VerificationLevel {
+  const parsed = VerificationLevel.safeParse(name);
+  if (parsed.success) return parsed.data;
+  throw new Failure(
+    "InvalidUsage",
+    `--verify: ${quote(name)} is none of ${VerificationLevel.options.join(", ")}.`,
+  );
+}
