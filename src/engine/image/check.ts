@@ -63,13 +63,14 @@ export async function requireClean(overlay: Image, options: CheckOptions): Promi
 export async function virtualSizeOf(image: Image, { signal }: CheckOptions): Promise<number> {
   // QEMU sees disks in sectors of 512 bytes, the last one filled up with zeroes.
   if (image.format === "raw") return Math.ceil(image.file.length / 512) * 512;
-  const graph = blockGraph(image);
+  // The size is the image's own, whatever it rests on.
+  const graph = blockGraph(image, undefined, false);
   const finished = await runTool("qemu-img", ["info", "--output=json", graph.name], {
     fds: graph.fds,
     signal,
   });
   if (finished.exitCode !== 0) {
-    const inUse = /lock/.test(finished.stderr);
+    const inUse = /Failed to get .* lock/.test(finished.stderr);
     throw new Failure(
       inUse ? "SourceChanged" : "ImageInvalid",
       `${quote(image.file.path)} cannot be opened as ${image.format}: ${lastWords(finished)}. ` +

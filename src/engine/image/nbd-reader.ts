@@ -93,7 +93,7 @@ export class NbdReader implements ImageReader {
         entries: unknown,
         count: number,
       ) => {
-        const values = koffi.decode(entries, "uint32", Number(count)) as Uint32Array;
+        const values = koffi.decode(entries, "uint32", count) as Uint32Array;
         let start = Number(offset);
         for (let index = 0; index + 1 < values.length; index += 2) {
           const end = start + (values[index] ?? 0);

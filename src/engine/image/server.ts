@@ -103,7 +103,7 @@ function complaint({ stderr, exitCode }: Finished): string {
 function cannotOpen(image: Image, finished: Finished): Failure {
   const name = quote(image.file.path);
   const why = complaint(finished);
-  if (/lock/.test(why)) {
+  if (/Failed to get .* lock/.test(why)) {
     return new Failure(
       "SourceChanged",
       `${name} is in use: another program, such as a running virtual machine, has it open for ` +

@@ -66,7 +66,7 @@ export function parseOverlayOptions(
 ): OverlayOptions {
   const given = new Map<string, string>();
   for (const item of texts.flatMap((text) => text.split(",")).filter((part) => part !== "")) {
-    const [name = "", value = "on"] = splitOnce(item);
+    const [name, value] = splitOnce(item);
     const known = optionHelp.find((option) => option.name === name);
     if (known === undefined || !known.formats.includes(format)) {
       const names = optionHelp.filter((option) => option.formats.includes(format));
@@ -116,9 +116,10 @@ export function parseOverlayOptions(
   };
 }
 
-function splitOnce(item: string): [string, string?] {
+/** NAME=VALUE; a NAME alone switches it on. */
+function splitOnce(item: string): [name: string, value: string] {
   const at = item.indexOf("=");
-  return at < 0 ? [item] : [item.slice(0, at), item.slice(at + 1)];
+  return at < 0 ? [item, "on"] : [item.slice(0, at), item.slice(at + 1)];
 }
 
 function oneOf<const Value extends string>(

@@ -21,7 +21,7 @@ export interface Coordinator {
 
 export class SpanComparer {
   readonly #job: CompareJob;
-  readonly #shared: SharedState;
+  readonly #state: SharedState;
   readonly #base: ImageReader;
   readonly #modified: ImageReader;
   readonly #coordinator: Coordinator;
@@ -34,12 +34,12 @@ export class SpanComparer {
 
   constructor(
     job: CompareJob,
-    shared: SharedState,
+    state: SharedState,
     readers: { base: ImageReader; modified: ImageReader },
     coordinator: Coordinator,
   ) {
     this.#job = job;
-    this.#shared = shared;
+    this.#state = state;
     this.#base = readers.base;
     this.#modified = readers.modified;
     this.#coordinator = coordinator;
@@ -50,7 +50,7 @@ export class SpanComparer {
 
   run(): void {
     const readers = [this.#base, this.#modified];
-    for (const spans of new SpanWalk(this.#shared, readers, this.#job.virtualSize)) {
+    for (const spans of new SpanWalk(this.#state, readers, this.#job.virtualSize)) {
       if (spans.range !== null) this.#compare(spans.range.start, spans.range.end);
       this.#hand(spans);
     }
@@ -68,7 +68,7 @@ export class SpanComparer {
       this.#job.storing.clusterSize,
       this.#pieceBytes,
     )) {
-      if (this.#shared.cancelled) return;
+      if (this.#state.cancelled) return;
       this.#comparePiece(piece, start);
     }
   }
@@ -92,7 +92,7 @@ export class SpanComparer {
 
   #read(reader: ImageReader, buffer: Buffer, length: number, offset: number): void {
     reader.read(buffer, length, offset);
-    this.#shared.didRead(length);
+    this.#state.didRead(length);
   }
 
   #hold(cluster: number, change: ClusterChange, bytes: Buffer | null): void {

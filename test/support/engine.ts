@@ -1,0 +1,48 @@
+/** Runs the engine inside the test's own process: quick, for tests of many images. */
+import { diff } from "../../src/engine/diff.ts";
+import { parseOverlayOptions } from "../../src/engine/overlay/options.ts";
+import type { DiffRequest } from "../../src/engine/request.ts";
+import type { Format } from "../../src/engine/image/format.ts";
+import type { OverlayResult, OutputFormat, VerificationLevel } from "../../src/report/schema.ts";
+
+export interface TestDiff {
+  base: string;
+  modified: string;
+  /** Undefined for an estimate. */
+  output?: string | undefined;
+  baseFormat?: Format;
+  modifiedFormat?: Format;
+  format?: OutputFormat;
+  /** As with -o. */
+  options?: string;
+  compressed?: boolean;
+  backingFile?: string;
+  replace?: boolean;
+  allowSizeDifference?: boolean;
+  verification?: VerificationLevel;
+  trustHoles?: boolean;
+  workers?: number;
+  volumes?: string[];
+  signal?: AbortSignal;
+}
+
+export async function runDiff(test: TestDiff): Promise<OverlayResult> {
+  const request: DiffRequest = {
+    base: { path: test.base, format: test.baseFormat ?? "raw" },
+    modified: { path: test.modified, format: test.modifiedFormat ?? "raw" },
+    output:
+      test.output === undefined ? null : { path: test.output, replace: test.replace ?? false },
+    options: parseOverlayOptions(
+      test.format ?? "qcow2",
+      test.options === undefined ? [] : [test.options],
+      test.compressed ?? false,
+    ),
+    backingFile: test.backingFile,
+    allowSizeDifference: test.allowSizeDifference ?? false,
+    verification: test.verification ?? "none",
+    trustHoles: test.trustHoles ?? true,
+    run: { volumes: test.volumes ?? [], workers: test.workers ?? 2, stallSeconds: 60 },
+  };
+  const signal = test.signal ?? new AbortController().signal;
+  return diff(request, { signal, onProgress: () => undefined });
+}

@@ -1,0 +1,53 @@
+/** QEMU's own tools, the judges of every overlay. */
+import { expect } from "vitest";
+import { must, run } from "./command.ts";
+
+/** Fails unless `qemu-img check` finds nothing wrong, leaks included. */
+export async function expectClean(image: string, format = "qcow2"): Promise<void> {
+  const ended = await run("qemu-img", ["check", "-f", format, image]);
+  expect(ended, `qemu-img check of ${image}`).toMatchObject({ exitCode: 0 });
+}
+
+/** Fails unless QEMU reads the same from both images, byte for byte and in size. */
+export async function expectIdentical(
+  a: { path: string; format: string },
+  b: { path: string; format: string },
+): Promise<void> {
+  const ended = await run("qemu-img", [
+    "compare",
+    "-s",
+    "-f",
+    a.format,
+    "-F",
+    b.format,
+    a.path,
+    b.path,
+  ]);
+  expect(ended, `qemu-img compare of ${a.path} and ${b.path}`).toMatchObject({ exitCode: 0 });
+}
+
+/** The overlay that QEMU's own recipe makes: create and rebase. */
+export async function rebaseOverlay(
+  base: { path: string; format: string },
+  modified: { path: string; format: string },
+  output: string,
+  options: { create?: string; compressed?: boolean } = {},
+): Promise<void> {
+  const create = options.create === undefined ? [] : ["-o", options.create];
+  await must("qemu-img", [
+    ...[
+      "create",
+      "-q",
+      "-f",
+      "qcow2",
+      ...create,
+      "-b",
+      modified.path,
+      "-F",
+      modified.format,
+      output,
+    ],
+  ]);
+  const compress = options.compressed === true ? ["-c"] : [];
+  await must("qemu-img", ["rebase", ...compress, "-F", base.format, "-b", base.path, output]);
+}
