@@ -50,6 +50,7 @@ export async function requireSameContent(
         },
       },
     );
+    listener.onProgress(progress("Verifying", virtualSize, virtualSize));
   } finally {
     server.close();
   }
