@@ -18,7 +18,7 @@ export function overlayInWords(result: OverlayResult): string {
     `${name} ${size(output.fileSizeBytes)} (${output.fileSizeBytes} bytes) for a disk of ${size(output.virtualSizeBytes)}.`,
     `  changed    ${size(changes.dataBytes)} of data, ${size(changes.zeroBytes)} became zero, ${size(changes.identicalBytes)} left to the base`,
     `  saved      ${size(savings.savedBytes)} of the ${size(savings.modifiedAllocatedBytes)} that the full copy takes (${savings.percent} %)`,
-    `  read       ${size(result.work.bytesRead)} in ${result.work.compareSeconds} s; ${result.readStrategyReason}`,
+    `  read       ${size(result.work.bytesRead)} in ${result.work.compareSeconds} s. ${result.readStrategyReason}`,
     ...(output.path === null
       ? []
       : [`  verified   ${result.verification}: ${proved} (${result.work.verifySeconds} s)`]),

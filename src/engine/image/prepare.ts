@@ -81,7 +81,11 @@ export function chooseStrategy(base: Image, modified: Image, trustHoles: boolean
   const names = blind.map(
     (image) => `${quote(image.file.path)} cannot tell its holes and was read whole; `,
   );
-  return { name: "SparseScan", reason: `${names.join("")}holes and known zeroes were not read.` };
+  const holes = names.length === 0 ? "Holes" : "holes";
+  return {
+    name: "SparseScan",
+    reason: `${names.join("")}${holes} and known zeroes were not read.`,
+  };
 }
 
 /** Whether extents that both files share can be told, and why; undefined where they cannot. */
