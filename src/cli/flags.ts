@@ -8,11 +8,13 @@ import { quote } from "../engine/text.ts";
 import { Failure } from "../report/reasons.ts";
 import { OutputFormat } from "../report/schema.ts";
 
-export interface RunFlags {
+export interface BasicFlags {
   json?: boolean;
   progress?: boolean;
-  reportFile?: string;
   volume?: string[];
+}
+
+export interface RunFlags extends BasicFlags {
   workers: string;
   stallTimeout: string;
   trustHoles: boolean;
@@ -24,21 +26,22 @@ export const collect = (value: string, previous: string[] = []): string[] => [..
 /** More readers than this gain nothing: the page cache and one disk are then the limit. */
 const MOST_DEFAULT_WORKERS = 4;
 
-/** The flags of every subcommand that reads images. */
-export function addRunFlags(command: Command): Command {
-  const workers = Math.min(availableParallelism(), MOST_DEFAULT_WORKERS);
+/** The flags of every subcommand that works for a while. */
+export function addBasicFlags(command: Command): Command {
   return command
     .option("-p, --progress", "show a progress bar on standard error")
     .option("--json", "print the report, and progress, as JSON lines on standard output")
     .option(
-      "--report-file <file>",
-      "write the result to <file> as well, in at most 4096 bytes of JSON",
-    )
-    .option(
       "--volume <dir>",
       "use only files that lie in <dir>, after all symbolic links (repeatable)",
       collect,
-    )
+    );
+}
+
+/** The flags of every subcommand that compares images. */
+export function addRunFlags(command: Command): Command {
+  const workers = Math.min(availableParallelism(), MOST_DEFAULT_WORKERS);
+  return addBasicFlags(command)
     .option("--workers <n>", "threads that read and compare, 1 to 64", String(workers))
     .option("--stall-timeout <seconds>", "give a reader up that does not answer for so long", "120")
     .option(
@@ -56,6 +59,7 @@ export interface OverlayFlags extends RunFlags {
   c?: boolean;
   backingFile?: string;
   allowSizeDifference?: boolean;
+  reportFile?: string;
 }
 
 /** The flags that decide what an overlay holds: qemu-img's letters. */
@@ -83,6 +87,10 @@ export function addOverlayFlags(command: Command): Command {
     .option(
       "--allow-size-difference",
       "let the two images have different sizes; the overlay gets that of the changed one",
+    )
+    .option(
+      "--report-file <file>",
+      "write the result to <file> as well, in at most 4096 bytes of JSON",
     );
 }
 

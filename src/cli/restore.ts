@@ -2,11 +2,11 @@
 import { Option, type Command } from "commander";
 import { quote } from "../engine/text.ts";
 import { Failure } from "../report/reasons.ts";
-import { addRunFlags, parseRunFlags, takeNames, type RunFlags } from "./flags.ts";
+import { addBasicFlags, takeNames, type BasicFlags } from "./flags.ts";
 import { runSession, type CommandContext } from "./session.ts";
 import { restoredInWords } from "./words.ts";
 
-interface RestoreFlags extends RunFlags {
+interface RestoreFlags extends BasicFlags {
   O: string;
   force?: boolean;
 }
@@ -25,7 +25,7 @@ export function addRestore(program: Command, { voice, exit }: CommandContext): v
       new Option("-O <output_fmt>", "format of the full image: raw or qcow2").default("raw"),
     )
     .option("--force", "replace an existing OUTPUT_FILENAME");
-  addRunFlags(command).action(async (names: string[], flags: RestoreFlags) => {
+  addBasicFlags(command).action(async (names: string[], flags: RestoreFlags) => {
     exit(
       await runSession(
         voice,
@@ -34,9 +34,9 @@ export function addRestore(program: Command, { voice, exit }: CommandContext): v
           const [overlay, path] = takeNames(names, ["OVERLAY", "OUTPUT_FILENAME"]);
           const output = { path, replace: flags.force === true };
           const format = parseRestoredFormat(flags.O);
-          const run = parseRunFlags(flags);
+          const volumes = flags.volume ?? [];
           const { restore } = await import("../engine/restore.ts");
-          return restore({ overlay, output, format, run }, listener);
+          return restore({ overlay, output, format, volumes }, listener);
         },
         restoredInWords,
       ),

@@ -9,20 +9,21 @@ import { openVolumes } from "./image/volumes.ts";
 import { openOverlay } from "./overlay-file.ts";
 import { OutputFile } from "./overlay/output-file.ts";
 import { percentIn, requireDone } from "./overlay/qed.ts";
-import { progress, type Listener, type RunOptions } from "./request.ts";
+import { progress, type Listener } from "./request.ts";
 import { writeFailure } from "./scan/held.ts";
 
 export interface RestoreRequest {
   readonly overlay: string;
   readonly output: { readonly path: string; readonly replace: boolean };
   readonly format: "raw" | "qcow2";
-  readonly run: RunOptions;
+  /** Folders that every file must lie in; empty for no bound. */
+  readonly volumes: readonly string[];
 }
 
 /** Writes the full image, sparse, under its final name, complete or not at all. */
 export async function restore(request: RestoreRequest, listener: Listener): Promise<RestoreResult> {
   using cleanup = new DisposableStack();
-  const volumes = openVolumes(request.run.volumes);
+  const volumes = openVolumes(request.volumes);
   const overlay = openOverlay(request.overlay, volumes, cleanup);
   const output = cleanup.adopt(
     new OutputFile({ ...request.output, volumes, inputs: filesOf(overlay) }),
