@@ -6,7 +6,8 @@ import { parseOverlayOptions, type OverlayOptions } from "../engine/overlay/opti
 import type { ImageRequest, RunOptions } from "../engine/request.ts";
 import { quote } from "../engine/text.ts";
 import { Failure } from "../report/reasons.ts";
-import { OutputFormat } from "../report/schema.ts";
+import type { OutputFormat } from "../report/schema.ts";
+import { outputFormats } from "../report/terms.ts";
 
 export interface BasicFlags {
   json?: boolean;
@@ -103,11 +104,11 @@ export function parseFormat(flag: string, name: string | undefined): Format | un
 }
 
 export function parseOutputFormat(name: string): OutputFormat {
-  const parsed = OutputFormat.safeParse(name);
-  if (parsed.success) return parsed.data;
+  const format = outputFormats.find((known) => known === name);
+  if (format !== undefined) return format;
   throw new Failure(
     "FormatNotSupported",
-    `-O: ${quote(name)} cannot have a backing file here; the overlay's format is one of ${OutputFormat.options.join(", ")}.`,
+    `-O: ${quote(name)} cannot have a backing file here; the overlay's format is one of ${outputFormats.join(", ")}.`,
   );
 }
 

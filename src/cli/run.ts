@@ -3,11 +3,9 @@ import { readFileSync } from "node:fs";
 import { Option, type Command } from "commander";
 import { messageOf, quote } from "../engine/text.ts";
 import { Failure } from "../report/reasons.ts";
-import { Line } from "../report/schema.ts";
-import { ProgressBar } from "./progress-bar.ts";
 import { runCommand } from "./program.ts";
 import { takeNames } from "./flags.ts";
-import { fail, type CommandContext, type Voice } from "./session.ts";
+import { fail, progressBar, type CommandContext, type Voice } from "./session.ts";
 
 interface RunFlags {
   file?: string;
@@ -53,7 +51,7 @@ async function runManifest(voice: Voice, names: string[], flags: RunFlags): Prom
       "Where are the claims? Name their folder with --volumes DIR.",
     );
   }
-  const bar = flags.progress === true ? new ProgressBar() : null;
+  const bar = await progressBar(flags.progress === true);
   const [{ runLocally }, YAML] = await Promise.all([import("../local/run.ts"), import("yaml")]);
   const { resource, status, exitCode } = await runLocally({
     manifestText: readManifest(flags.file),
@@ -62,9 +60,10 @@ async function runManifest(voice: Voice, names: string[], flags: RunFlags): Prom
     execute: async (argv, onLine) =>
       runCommand(argv, {
         line(line) {
-          const parsed = Line.parse(line);
-          if (parsed.type === "progress") bar?.show(parsed);
-          onLine(parsed);
+          if (line.type === "progress") bar?.show(line);
+          if (line.type !== "restored" && line.type !== "verified" && line.type !== "chain") {
+            onLine(line);
+          }
         },
         words: () => undefined,
         complaint: () => undefined,

@@ -2,15 +2,10 @@
 import { writeFileSync } from "node:fs";
 import { constants } from "node:os";
 import { ExitCode, Failure } from "../report/reasons.ts";
-import {
-  terminationMessage,
-  type CommandResult,
-  type FailureReport,
-  type Line,
-  type Progress,
-} from "../report/schema.ts";
+import type { CommandResult, FailureReport, Line, Progress } from "../report/schema.ts";
+import { terminationMessage } from "../report/termination.ts";
 import type { Listener } from "../engine/request.ts";
-import { ProgressBar } from "./progress-bar.ts";
+import type { ProgressBar } from "./progress-bar.ts";
 
 /** Where a run's words go. */
 export interface Voice {
@@ -59,7 +54,7 @@ export async function runSession<Result extends CommandResult>(
   describe: (result: Result) => string,
 ): Promise<number> {
   const interruption = new Interruption();
-  const bar = options.progress === true && options.json !== true ? new ProgressBar() : null;
+  const bar = await progressBar(options.progress === true && options.json !== true);
   const throttled = throttle((line) => {
     if (options.json === true) voice.line(line);
   });
@@ -81,6 +76,13 @@ export async function runSession<Result extends CommandResult>(
   } finally {
     interruption.close();
   }
+}
+
+/** Its library is loaded for those who asked for it. */
+export async function progressBar(wanted: boolean): Promise<ProgressBar | null> {
+  if (!wanted) return null;
+  const bar = await import("./progress-bar.ts");
+  return new bar.ProgressBar();
 }
 
 /** Tells a failure everywhere that it is waited for, and returns the exit code. */

@@ -16,6 +16,7 @@ import { makeQed } from "./overlay/qed.ts";
 import { OverlayWriter, type OverlayFigures } from "./overlay/writer.ts";
 import { progress, type DiffRequest, type Listener } from "./request.ts";
 import { write, writeFailure } from "./scan/held.ts";
+import { WorkerPool } from "./scan/pool.ts";
 import { scan } from "./scan/scan.ts";
 import { requireSameContent } from "./verify/verify.ts";
 
@@ -32,6 +33,7 @@ interface Compared {
  */
 export async function diff(request: DiffRequest, listener: Listener): Promise<OverlayResult> {
   using cleanup = new DisposableStack();
+  await using pool = new WorkerPool(request.run.workers);
   const started = performance.now();
   const volumes = openVolumes(request.run.volumes);
   const images = openInputs(request, volumes, cleanup);
@@ -51,12 +53,12 @@ export async function diff(request: DiffRequest, listener: Listener): Promise<Ov
     format: images.base.format,
   };
 
-  const compared = await compare(request, inputs, backing, output, listener);
+  const compared = await compare(request, inputs, backing, output, pool, listener);
   requireImageUnchanged(images.base);
   requireImageUnchanged(images.modified);
   const comparedAt = performance.now();
   if (output !== null) {
-    await finish(request, inputs, backing, output, compared, listener);
+    await finish(request, inputs, backing, output, compared, pool, listener);
     requireImageUnchanged(images.base);
     requireImageUnchanged(images.modified);
     listener.signal.throwIfAborted();
@@ -78,6 +80,7 @@ async function compare(
   inputs: ReadableInputs,
   backing: BackingRecord,
   output: OutputFile | null,
+  pool: WorkerPool,
   listener: Listener,
 ): Promise<Compared> {
   const { options, run } = request;
@@ -112,7 +115,7 @@ async function compare(
       },
     },
     {
-      workers: run.workers,
+      pool,
       signal: listener.signal,
       onProgress: (done) => listener.onProgress(progress("Comparing", done, virtualSize)),
       onChanges: (spanStart, changes) => writer.add(spanStart, changes),
@@ -135,6 +138,7 @@ async function finish(
   backing: BackingRecord,
   output: OutputFile,
   compared: Compared,
+  pool: WorkerPool,
   listener: Listener,
 ): Promise<void> {
   try {
@@ -159,7 +163,9 @@ async function finish(
   if (request.verification !== "none") proofs.push(requireClean(overlay, listener));
   if (request.verification === "full") {
     const { virtualSize, sources } = inputs;
-    proofs.push(requireSameContent({ overlay, ...sources, virtualSize }, request.run, listener));
+    proofs.push(
+      requireSameContent({ overlay, ...sources, virtualSize }, request.run, pool, listener),
+    );
   }
   const settled = await Promise.allSettled([synced, ...proofs]);
   for (const result of settled) if (result.status === "rejected") throw result.reason;

@@ -4,13 +4,14 @@
  */
 import { z } from "zod";
 import { reasons, type Reason } from "./reasons.ts";
+import { outputFormats, verificationLevels } from "./terms.ts";
 
 const bytes = z.int().nonnegative();
 
-export const OutputFormat = z.enum(["qcow2", "qed"]);
+export const OutputFormat = z.enum(outputFormats);
 export type OutputFormat = z.infer<typeof OutputFormat>;
 
-export const VerificationLevel = z.enum(["none", "metadata", "full"]);
+export const VerificationLevel = z.enum(verificationLevels);
 export type VerificationLevel = z.infer<typeof VerificationLevel>;
 
 export const ReadStrategy = z
@@ -118,28 +119,3 @@ export type Line = z.infer<typeof Line>;
 
 /** What any subcommand ends with. */
 export type CommandResult = OverlayResult | RestoreResult | VerifyResult | ChainResult;
-
-/** A container's termination message holds at most 4096 bytes (Kubernetes, TerminationMessagePath). */
-export const TERMINATION_MESSAGE_BYTES = 4096;
-
-/**
- * The result or failure as JSON of at most 4096 bytes: first the backing chain loses its far
- * end, then a failure's message its tail.
- */
-export function terminationMessage(line: OverlayResult | FailureReport): string {
-  let fitting = line;
-  let text = JSON.stringify(fitting);
-  while (Buffer.byteLength(text) > TERMINATION_MESSAGE_BYTES) {
-    if (fitting.type === "failure") {
-      const message = `${fitting.message.slice(0, Math.floor(fitting.message.length * 0.9))}…`;
-      fitting = { ...fitting, message };
-    } else if (fitting.backingChain.length > 0) {
-      const backingChain = fitting.backingChain.slice(0, -1);
-      fitting = { ...fitting, backingChain, backingChainTruncated: true };
-    } else {
-      fitting = { ...fitting, readStrategyReason: "", output: { ...fitting.output, path: null } };
-    }
-    text = JSON.stringify(fitting);
-  }
-  return text;
-}

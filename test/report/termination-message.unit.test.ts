@@ -1,11 +1,7 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
-import {
-  FailureReport,
-  OverlayResult,
-  terminationMessage,
-  TERMINATION_MESSAGE_BYTES,
-} from "../../src/report/schema.ts";
+import { FailureReport, OverlayResult } from "../../src/report/schema.ts";
+import { terminationMessage, TERMINATION_MESSAGE_BYTES } from "../../src/report/termination.ts";
 import { mismatch, result } from "../operator/plan/lines.ts";
 
 const text = fc.string({ unit: "grapheme", maxLength: 6000, size: "max" });

@@ -56,7 +56,12 @@ export interface WorkerFailed {
   readonly message: string;
 }
 
-export type WorkerMessage = SpansDone | WorkerFailed;
+/** The job is done; the worker waits for another. */
+export interface WorkerEnded {
+  readonly kind: "ended";
+}
+
+export type WorkerMessage = SpansDone | WorkerFailed | WorkerEnded;
 
 /** Where to store each change that has bytes: offsets in the overlay file, in their order. */
 export type Offsets = Float64Array;

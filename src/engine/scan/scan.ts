@@ -2,7 +2,6 @@
  * Runs a job on all workers, and puts what they find back into the order of the disk, so that
  * the result does not depend on which worker was faster.
  */
-import { Worker } from "node:worker_threads";
 import { Failure } from "../../report/reasons.ts";
 import { messageOf } from "../text.ts";
 import {
@@ -13,13 +12,14 @@ import {
   type VerifyJob,
   type WorkerMessage,
 } from "./job.ts";
+import type { WorkerPool } from "./pool.ts";
 import { SharedState } from "./shared.ts";
 
 type Own = "worker" | "shared";
 export type ScanJob = Omit<CompareJob, Own> | Omit<VerifyJob, Own>;
 
 export interface ScanOptions {
-  readonly workers: number;
+  readonly pool: WorkerPool;
   readonly signal: AbortSignal;
   /** Called a few times a second with the bytes of the disk that are done. */
   readonly onProgress: (bytesDone: number) => void;
@@ -35,12 +35,14 @@ export interface ScanOptions {
 const PROGRESS_MILLISECONDS = 250;
 
 export async function scan(job: ScanJob, options: ScanOptions): Promise<{ bytesRead: number }> {
-  const state = SharedState.forWorkers(options.workers);
   const spanCount = Math.ceil(job.virtualSize / SPAN_BYTES);
+  const workers = options.pool.workers.slice(0, spanCount);
+  if (workers.length === 0) return { bytesRead: 0 };
+  const state = SharedState.forWorkers(workers.length);
   const order = new SpanOrder();
-  const workers: Worker[] = [];
   const { promise: finished, resolve, reject } = Promise.withResolvers<void>();
 
+  /** What fails in a callback fails the scan. */
   const guarded = (work: () => void): void => {
     try {
       work();
@@ -55,30 +57,17 @@ export async function scan(job: ScanJob, options: ScanOptions): Promise<{ bytesR
     workers[done.worker]?.postMessage(offsets, [offsets.buffer as ArrayBuffer]);
     state.wake(done.worker);
   };
-
-  // Scanned with no spans at all, a disk of 0 bytes needs no worker.
-  let running = spanCount === 0 ? 0 : Math.min(options.workers, spanCount);
-  if (running === 0) return { bytesRead: 0 };
-  for (let index = 0; index < running; index++) {
-    const workerData = { ...job, worker: index, shared: state.buffer };
-    const worker = new Worker(new URL("./worker.ts", import.meta.url), { workerData });
-    workers.push(worker);
-    worker.on("message", (message: WorkerMessage) => {
-      if (message.kind === "failed") reject(new Failure(message.reason, message.message));
-      else guarded(() => order.add(message).forEach(deliver));
-    });
-    worker.on("error", (error) =>
-      reject(new Failure("InternalError", messageOf(error), { cause: error })),
-    );
-    worker.on("exit", () => {
-      running -= 1;
-      if (running > 0) return;
-      if (order.next === spanCount) resolve();
-      else reject(new Failure("InternalError", "The comparison ended before the disk did."));
-    });
-  }
-
+  let running = workers.length;
+  const listen = (message: WorkerMessage): void => {
+    if (message.kind === "failed") reject(new Failure(message.reason, message.message));
+    else if (message.kind === "spans") guarded(() => order.add(message).forEach(deliver));
+    else if (--running === 0) resolve();
+  };
+  const fail = (error: unknown): void =>
+    reject(new Failure("InternalError", messageOf(error), { cause: error }));
   const abort = (): void => reject(options.signal.reason);
+
+  for (const worker of workers) worker.on("message", listen).on("error", fail);
   options.signal.addEventListener("abort", abort, { once: true });
   if (options.signal.aborted) abort();
   const silence = new Silence(state);
@@ -87,13 +76,21 @@ export async function scan(job: ScanJob, options: ScanOptions): Promise<{ bytesR
     guarded(() => options.onSilence(silence.seconds()));
   }, PROGRESS_MILLISECONDS);
   try {
+    workers.forEach((_, worker) => {
+      options.pool.start(worker, { ...job, worker, shared: state.buffer });
+    });
     await finished;
+    if (order.next !== spanCount) throw new Error("the scan ended before the disk did");
     return { bytesRead: state.bytesRead };
+  } catch (error) {
+    // Files must not be closed, nor removed, below a worker that still uses them.
+    state.cancel();
+    await options.pool.stop();
+    throw error;
   } finally {
     clearInterval(timer);
     options.signal.removeEventListener("abort", abort);
-    state.cancel();
-    await Promise.all(workers.map(async (worker) => worker.terminate()));
+    for (const worker of workers) worker.off("message", listen).off("error", fail);
   }
 }
 

@@ -7,6 +7,7 @@ import { closeReadable, prepareImage, sourceOf, type Strategy } from "../image/p
 import type { Source } from "../image/reader.ts";
 import { openVolumes } from "../image/volumes.ts";
 import { openOverlay } from "../overlay-file.ts";
+import { WorkerPool } from "../scan/pool.ts";
 import type { ImageRequest, Listener, RunOptions } from "../request.ts";
 import { quote } from "../text.ts";
 import { requireSameContent } from "./verify.ts";
@@ -28,6 +29,7 @@ export async function verifyOverlay(
   listener: Listener,
 ): Promise<VerifyResult> {
   using cleanup = new DisposableStack();
+  await using pool = new WorkerPool(request.run.workers);
   const { run } = request;
   const { signal } = listener;
   const volumes = openVolumes(run.volumes);
@@ -64,7 +66,7 @@ export async function verifyOverlay(
     modified: sourceOf(modified, strategy, virtualSize),
     virtualSize,
   };
-  await requireSameContent(comparison, run, listener);
+  await requireSameContent(comparison, run, pool, listener);
   requireImageUnchanged(overlay);
   requireImageUnchanged(image);
   return { type: "verified", virtualSizeBytes: virtualSize, backingChain: chainOf(overlay) };

@@ -3,6 +3,7 @@ import type { Image } from "../image/image.ts";
 import type { Source } from "../image/reader.ts";
 import { serveImage, stalled } from "../image/server.ts";
 import { progress, type Listener, type RunOptions } from "../request.ts";
+import type { WorkerPool } from "../scan/pool.ts";
 import { scan } from "../scan/scan.ts";
 
 export interface Comparison {
@@ -18,6 +19,7 @@ export interface Comparison {
 export async function requireSameContent(
   comparison: Comparison,
   run: RunOptions,
+  pool: WorkerPool,
   listener: Listener,
 ): Promise<void> {
   const { overlay, base, modified, virtualSize } = comparison;
@@ -41,7 +43,7 @@ export async function requireSameContent(
         virtualSize,
       },
       {
-        workers: run.workers,
+        pool,
         signal,
         onProgress: (done) => listener.onProgress(progress("Verifying", done, virtualSize)),
         onChanges: () => new Float64Array(),
