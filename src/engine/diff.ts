@@ -231,6 +231,7 @@ function report(
     readStrategy: inputs.strategy.name,
     readStrategyReason: inputs.strategy.reason,
     verification: output === null ? "none" : request.verification,
-    work: { bytesRead, ...times },
+    // getrusage(2) counts in KiB.
+    work: { bytesRead, ...times, peakMemoryBytes: process.resourceUsage().maxRSS * 1024 },
   };
 }

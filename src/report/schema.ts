@@ -75,6 +75,9 @@ export const OverlayResult = z.object({
     bytesRead: bytes.describe("Bytes read from both images to compare them."),
     compareSeconds: z.number().nonnegative(),
     verifySeconds: z.number().nonnegative(),
+    peakMemoryBytes: bytes.describe(
+      "Most memory that the engine's own process held at once, in bytes; qemu-nbd's is apart.",
+    ),
   }),
 });
 export type OverlayResult = z.infer<typeof OverlayResult>;

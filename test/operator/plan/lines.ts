@@ -37,7 +37,7 @@ export const result: OverlayResult = {
   readStrategy: "SparseScan",
   readStrategyReason: "The images share no extents.",
   verification: "full",
-  work: { bytesRead: 8192, compareSeconds: 0.5, verifySeconds: 0.5 },
+  work: { bytesRead: 8192, compareSeconds: 0.5, verifySeconds: 0.5, peakMemoryBytes: 100_000_000 },
 };
 
 export const mismatch: FailureReport = {

@@ -1,0 +1,87 @@
+/**
+ * `npm run bench`: measures the engine against qemu-img's create and rebase and against plain
+ * reading, side by side in one run, and writes the table to docs/performance.md.
+ *
+ *   npm run bench -- [--runs N] [--folder DIR] [--no-write] [CASE ...]
+ */
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statfsSync, writeFileSync } from "node:fs";
+import { availableParallelism, cpus, release, totalmem, tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import * as cases from "./cases.ts";
+import type { Case, Row } from "./cases.ts";
+import { GIB } from "./images.ts";
+import { runOnce } from "./measure.ts";
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    runs: { type: "string", default: "5" },
+    folder: { type: "string", default: tmpdir() },
+    "no-write": { type: "boolean", default: false },
+  },
+});
+
+const all = new Map<string, Case>(Object.entries(cases));
+const chosen = positionals.length === 0 ? [...all.keys()] : positionals;
+const folder = mkdtempSync(join(values.folder, "imagediff-bench-"));
+process.on("SIGINT", () => process.exit(130));
+process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
+
+const rows: Row[] = [];
+for (const name of chosen) {
+  const measure = all.get(name);
+  if (measure === undefined)
+    throw new Error(`no case ${name}; there are ${[...all.keys()].join(", ")}`);
+  const own = join(folder, name);
+  mkdirSync(own);
+  process.stderr.write(`${name} ...\n`);
+  for (const row of await measure({ folder: own, runs: Number(values.runs) })) {
+    rows.push(row);
+    process.stderr.write(
+      `  ${row.name}: ${row.measured} (${row.figures}), aim ${row.aim}: ${verdict(row)}\n`,
+    );
+  }
+  rmSync(own, { recursive: true });
+}
+const document = `${table()}\n${machine()}`;
+process.stdout.write(document);
+if (!values["no-write"] && positionals.length === 0) writeMeasurements();
+
+function verdict({ met }: Row): string {
+  return met ? "met" : "missed";
+}
+
+function table(): string {
+  const head = "| case | measured | aim | | medians |\n| --- | --- | --- | --- | --- |\n";
+  const lines = rows.map(
+    (row) => `| ${row.name} | ${row.measured} | ${row.aim} | ${verdict(row)} | ${row.figures} |\n`,
+  );
+  return head + lines.join("");
+}
+
+function machine(): string {
+  const model = cpus()[0]?.model ?? "unknown processor";
+  const qemu = runOnce(["qemu-img", "--version"]).split("\n")[0];
+  const filesystem = runOnce(["stat", "-f", "-c", "%T", values.folder]).trim();
+  const free = Math.round(
+    (statfsSync(values.folder).bavail * statfsSync(values.folder).bsize) / GIB,
+  );
+  return [
+    `Medians of ${values.runs} runs, the contestants in turn; ratios are medians of the runs' own ratios.`,
+    `${model}, ${availableParallelism()} cores, ${Math.round(totalmem() / GIB)} GiB of memory; Linux ${release()};`,
+    `images on ${filesystem} (${free} GiB free); ${qemu}; Node ${process.version}.\n`,
+  ].join("\n");
+}
+
+/** Replaces what stands between the two marks; the words around it are for people to write. */
+function writeMeasurements(): void {
+  const path = new URL("../docs/performance.md", import.meta.url);
+  const marks = ["<!-- measured by npm run bench -->", "<!-- end of the measurements -->"];
+  const text = readFileSync(path, "utf8");
+  const [before, rest] = text.split(marks[0] as string);
+  const after = rest?.split(marks[1] as string)[1];
+  if (before === undefined || after === undefined)
+    throw new Error("docs/performance.md lacks its marks");
+  writeFileSync(path, `${before}${marks[0]}\n\n${document}\n${marks[1]}${after}`);
+}
