@@ -63,6 +63,14 @@ function openReadOnly(path: string, role: string): number {
         throw new Failure("ImageNotFound", `${name} is a symbolic link that leads in a circle.`, {
           cause: error,
         });
+      case "ENXIO":
+        throw new Failure(
+          "ImageInvalid",
+          `${name} is a socket; give a regular file or a block device.`,
+          {
+            cause: error,
+          },
+        );
       default:
         throw new Failure("SourceReadFailed", `${name} cannot be opened: ${messageOf(error)}.`, {
           cause: error,
@@ -74,7 +82,6 @@ function openReadOnly(path: string, role: string): number {
 function kindOf(stats: BigIntStats): string {
   if (stats.isDirectory()) return "a directory";
   if (stats.isFIFO()) return "a named pipe";
-  if (stats.isSocket()) return "a socket";
   return "a character device";
 }
 

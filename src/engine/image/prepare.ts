@@ -34,8 +34,10 @@ export async function prepareImage(image: Image, options: PrepareOptions): Promi
   const signal = AbortSignal.any([options.signal, timeout]);
   const server = serveImage(image, { ...options, connections: options.workers });
   try {
-    const [virtualSize] = await Promise.all([
+    // All three at once: whichever fails first is heard, and none goes unheard.
+    const [virtualSize, started] = await Promise.all([
       virtualSizeOf(image, { signal }),
+      server,
       requireSound(image, { signal }),
     ]);
     if (virtualSize > MAX_DECLARED_SIZE) {
@@ -44,9 +46,9 @@ export async function prepareImage(image: Image, options: PrepareOptions): Promi
         `${quote(image.file.path)} claims a disk of ${virtualSize} bytes; at most ${MAX_DECLARED_SIZE} are read.`,
       );
     }
-    return { image, virtualSize, server: await server };
+    return { image, virtualSize, server: started };
   } catch (error) {
-    server.then((started) => started.close()).catch(() => undefined);
+    server.then((late) => late.close()).catch(() => undefined);
     if (timeout.aborted && !options.signal.aborted) throw stalled(image, options.stallSeconds);
     throw error;
   }

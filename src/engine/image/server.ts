@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync, watch, existsSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Failure } from "../../report/reasons.ts";
-import { quote } from "../text.ts";
+import { messageOf, quote } from "../text.ts";
 import { blockGraph } from "./graph.ts";
 import type { Image } from "./image.ts";
 import { startTool, type Finished, type RunningTool } from "./tool.ts";
@@ -30,7 +30,7 @@ export interface ServerOptions {
  * @throws Failure ToolMissing, ImageInvalid (qemu-nbd cannot open the image) or ReaderStalled.
  */
 export async function serveImage(image: Image, options: ServerOptions): Promise<ImageServer> {
-  const folder = mkdtempSync(join(tmpdir(), "imagediff-"));
+  const folder = socketFolder();
   const socket = join(folder, "nbd");
   const pidFile = join(folder, "pid");
   const graph = blockGraph(image);
@@ -60,6 +60,26 @@ export async function serveImage(image: Image, options: ServerOptions): Promise<
     throw error;
   }
   return { socket, close };
+}
+
+/** The name of a Unix socket has at most 107 bytes (unix(7)). */
+const SOCKET_NAME_BYTES = 107;
+
+function socketFolder(): string {
+  const parent = tmpdir();
+  const unfit = (why: string): Failure =>
+    new Failure(
+      "ReaderFailed",
+      `No socket for qemu-nbd can be made in ${quote(parent)}: ${why}. ` +
+        "Name another folder with TMPDIR.",
+    );
+  const length = Buffer.byteLength(join(parent, "imagediff-XXXXXX", "nbd"));
+  if (length > SOCKET_NAME_BYTES) throw unfit("its name is too long");
+  try {
+    return mkdtempSync(join(parent, "imagediff-"));
+  } catch (error) {
+    throw unfit(messageOf(error));
+  }
 }
 
 /** qemu-nbd writes its pid file when it accepts connections. */
