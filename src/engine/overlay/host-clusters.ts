@@ -86,7 +86,8 @@ export class HostClusters {
     const first = this.#next;
     let blocks = this.#blockOffsets.length;
     let tableClusters = 0;
-    for (let end = first; ;) {
+    // Until the sum holds: a table that grows needs counting itself.
+    for (let end = 0; ;) {
       const total = first + (blocks - this.#blockOffsets.length) + tableClusters + l1Clusters;
       if (total === end) break;
       end = total;
