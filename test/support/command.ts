@@ -34,7 +34,8 @@ export function startCommand(
     child.on("error", reject);
     child.on("close", (exitCode, signal) => resolve({ exitCode, signal, stdout, stderr }));
   });
-  child.stdin.end(input ?? "");
+  // Who does not read its input need not.
+  child.stdin.on("error", () => undefined).end(input ?? "");
   return { child, ended };
 }
 
