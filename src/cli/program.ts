@@ -51,7 +51,9 @@ export async function runCommand(
     if (!(error instanceof CommanderError)) return fail(voice, { json }, error);
     if (error.exitCode === 0) return ExitCode.Done;
     const message =
-      error.code === "commander.help" ? "which subcommand?" : error.message.replace(/^error: /, "");
+      error.code === "commander.help"
+        ? "which subcommand?"
+        : error.message.replace(/^error: /, "").replace(/\s+/g, " ");
     return fail(
       voice,
       { json },

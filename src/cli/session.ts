@@ -1,10 +1,11 @@
 /** One run of the command: who hears what, how a signal ends it, and the exit code. */
-import { writeFileSync } from "node:fs";
-import { constants } from "node:os";
+import { closeSync, constants, fstatSync, ftruncateSync, openSync, writeSync } from "node:fs";
+import { constants as os } from "node:os";
 import { ExitCode, Failure } from "../report/reasons.ts";
 import type { CommandResult, FailureReport, Line, Progress } from "../report/schema.ts";
-import { terminationMessage } from "../report/termination.ts";
+import { TERMINATION_MESSAGE_BYTES, terminationMessage } from "../report/termination.ts";
 import type { Listener } from "../engine/request.ts";
+import { messageOf, quote } from "../engine/text.ts";
 import type { ProgressBar } from "./progress-bar.ts";
 
 /** Where a run's words go. */
@@ -114,8 +115,25 @@ function internal(error: unknown): Failure {
 function report(voice: Voice, options: SessionOptions, line: CommandResult | FailureReport): void {
   if (options.json === true) voice.line(line);
   if (options.reportFile === undefined) return;
-  if (line.type === "result" || line.type === "failure") {
-    writeFileSync(options.reportFile, terminationMessage(line));
+  if (line.type !== "result" && line.type !== "failure") return;
+  try {
+    writeReport(options.reportFile, terminationMessage(line));
+  } catch (error) {
+    const name = quote(options.reportFile);
+    voice.complaint(`imagediff: The report file ${name} was not written: ${messageOf(error)}.\n`);
+  }
+}
+
+/** Whatever is larger than a report is no report, but most likely an image named by mistake. */
+function writeReport(path: string, message: string): void {
+  const fd = openSync(path, constants.O_WRONLY | constants.O_CREAT, 0o644);
+  try {
+    const { size } = fstatSync(fd);
+    if (size > TERMINATION_MESSAGE_BYTES) throw new Error("it holds something else");
+    if (size > 0) ftruncateSync(fd);
+    writeSync(fd, message);
+  } finally {
+    closeSync(fd);
   }
 }
 
@@ -142,7 +160,7 @@ class Interruption {
   /** 128 and the signal's number, as shells have it; undefined while there was none. */
   exitCode: number | undefined;
   readonly #onSignal = (name: NodeJS.Signals): void => {
-    this.exitCode = 128 + constants.signals[name];
+    this.exitCode = 128 + os.signals[name];
     this.#controller.abort(new Failure("Interrupted", `Stopped by ${name}; nothing was written.`));
     setTimeout(() => void this.#insist(), GRACE).unref();
   };

@@ -1,5 +1,5 @@
 /** Makes opened images readable for worker threads: by their files, or by servers for them. */
-import { fstatSync, statfsSync } from "node:fs";
+import { fdatasyncSync, fstatSync, statfsSync } from "node:fs";
 import { Failure } from "../../report/reasons.ts";
 import type { ReadStrategy } from "../../report/schema.ts";
 import { extendedFlags, physicalExtents, seekData } from "../system/libc.ts";
@@ -102,7 +102,11 @@ function sharedStorage(base: Image, modified: Image): string | undefined {
     // Offsets on XFS's realtime device and on its main one must not be compared.
     if (extendedFlags(a.fd) % 2 === XFLAG_REALTIME || extendedFlags(b.fd) % 2 === XFLAG_REALTIME)
       return undefined;
-    for (const file of [a, b]) physicalExtents(file.fd, 0, file.length, true);
+    for (const file of [a, b]) {
+      // A copy-on-write still in the page cache would show the old, shared extent.
+      fdatasyncSync(file.fd);
+      physicalExtents(file.fd, 0, 1);
+    }
   } catch {
     // A filesystem without these calls has no shared extents to tell of.
     return undefined;

@@ -1,11 +1,20 @@
 /** Reads a raw file or block device by positioned reads, knowing its holes by SEEK_DATA. */
 import { readSync } from "node:fs";
 import { Failure } from "../../report/reasons.ts";
-import { cachedPages, dropCache, prefetch, seekData, seekHole } from "../system/libc.ts";
+import {
+  cachedPages,
+  dropCache,
+  prefetch,
+  readExactly,
+  seekData,
+  seekHole,
+} from "../system/libc.ts";
 import { messageOf, quote } from "../text.ts";
 import type { Extent, ImageReader, RawSource } from "./reader.ts";
 
 const PAGE_BYTES = 4096;
+/** Linux shortens a longer request to the device's read-ahead, 128 KiB unless set otherwise. */
+const PREFETCH_BYTES = 128 * 1024;
 
 export class RawReader implements ImageReader {
   readonly length: number;
@@ -16,6 +25,7 @@ export class RawReader implements ImageReader {
   constructor(source: RawSource) {
     this.#source = source;
     this.length = source.length;
+    if (source.length > 0) readExactly(source.fd);
   }
 
   nextData(offset: number): number {
@@ -69,16 +79,16 @@ export class RawReader implements ImageReader {
   }
 
   /**
-   * What the page cache does not have yet is asked for in one go, so that slow storage gets many
-   * requests at once, and is given back afterwards, so that others keep their cache.
+   * What the page cache does not have yet is asked for all at once, so that slow storage gets
+   * many requests to work on, and is given back afterwards, so that others keep their cache.
    */
   willRead(start: number, end: number): void {
     const limit = Math.min(end, this.length);
     if (start >= limit) return;
     const cached = cachedPages(this.#source.fd, start, limit - start);
     if (cached !== undefined && cached * 2 * PAGE_BYTES >= limit - start) return;
-    for (const extent of this.dataExtents(start, limit)) {
-      prefetch(this.#source.fd, extent.start, extent.end - extent.start);
+    for (let at = start; at < limit; at += PREFETCH_BYTES) {
+      prefetch(this.#source.fd, at, Math.min(PREFETCH_BYTES, limit - at));
     }
     this.#cold.add(start);
   }

@@ -112,7 +112,11 @@ export class OutputFile {
     try {
       this.#removeLeftover();
       const fd = openSync(this.#temporary, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0o644);
-      if (tryLock(fd) && this.#isNamed(fstatSync(fd, { bigint: true }))) return fd;
+      if (tryLock(fd) && this.#isNamed(fstatSync(fd, { bigint: true }))) {
+        // A program that is to make the companion would follow a link, or leave old bytes.
+        if (lstatSync(this.companion, { throwIfNoEntry: false })) unlinkSync(this.companion);
+        return fd;
+      }
       closeSync(fd);
     } catch (error) {
       if (error instanceof Failure) throw error;

@@ -4,14 +4,18 @@ import { physicalExtents } from "../system/libc.ts";
 import { ALL_SUBCLUSTERS } from "./changes.ts";
 import { compareCluster, isEqual, type ClusterChange } from "./compare.ts";
 import { compressCluster } from "./compress.ts";
-import { pieces, sharedExtents, type Piece } from "./extents.ts";
+import { join, pieces, sharedExtents, type Piece } from "./extents.ts";
 import { Held } from "./held.ts";
 import type { CompareJob, Offsets, SpansDone } from "./job.ts";
 import type { SharedState } from "./shared.ts";
-import { SpanWalk, type TakenSpans } from "./spans.ts";
+import { SpanWalk, type SpanPlan, type TakenSpans } from "./spans.ts";
 
 /** Bytes read at a time from each side: two of them fit into a core's own cache. */
-const PIECE_BYTES = 256 * 1024;
+const PIECE_BYTES = 128 * 1024;
+
+interface ComparePlan extends SpanPlan {
+  readonly pieces: readonly Piece[];
+}
 
 export interface Coordinator {
   tell(done: SpansDone): void;
@@ -50,27 +54,30 @@ export class SpanComparer {
 
   run(): void {
     const readers = [this.#base, this.#modified];
-    for (const spans of new SpanWalk(this.#state, readers, this.#job.virtualSize)) {
-      if (spans.range !== null) this.#compare(spans.range.start, spans.range.end);
+    const plan = (start: number, end: number): ComparePlan => this.#plan(start, end);
+    for (const spans of new SpanWalk(this.#state, readers, this.#job.virtualSize, plan)) {
+      for (const piece of spans.plan?.pieces ?? []) {
+        if (this.#state.cancelled) return;
+        this.#comparePiece(piece, spans.plan?.start ?? 0);
+      }
       this.#hand(spans);
     }
     this.#storeWaiting();
   }
 
-  #compare(start: number, end: number): void {
-    const base = this.#base.dataExtents(start, end);
-    const modified = this.#modified.dataExtents(start, end);
-    const same = shared(this.#job.base, this.#job.modified, start, end);
-    for (const piece of pieces(
-      base,
-      modified,
-      same,
+  #plan(start: number, end: number): ComparePlan {
+    const found = pieces(
+      this.#base.dataExtents(start, end),
+      this.#modified.dataExtents(start, end),
+      sameStorage(this.#job.base, this.#job.modified, start, end),
       this.#job.storing.clusterSize,
       this.#pieceBytes,
-    )) {
-      if (this.#state.cancelled) return;
-      this.#comparePiece(piece, start);
-    }
+    );
+    const reads = [
+      { reader: this.#base, extents: join(found.filter((piece) => piece.baseHasData)) },
+      { reader: this.#modified, extents: join(found.filter((piece) => piece.modifiedHasData)) },
+    ];
+    return { start, pieces: found, reads };
   }
 
   #comparePiece(piece: Piece, spanStart: number): void {
@@ -108,7 +115,7 @@ export class SpanComparer {
     this.#held.add({ cluster, length: stored.length, ...recorded }, fd === null ? null : stored);
   }
 
-  #hand(spans: TakenSpans): void {
+  #hand(spans: TakenSpans<ComparePlan>): void {
     const held = this.#held;
     const wantsOffsets = !held.isEmpty;
     const changes = held.changes.count === 0 ? null : held.changes.take();
@@ -136,13 +143,13 @@ export class SpanComparer {
 }
 
 /** What of [start, end) is one and the same storage in both images. */
-function shared(base: Source, modified: Source, start: number, end: number): Extent[] {
+function sameStorage(base: Source, modified: Source, start: number, end: number): Extent[] {
   const mayShare = (source: Source): source is RawSource => source.kind === "raw" && source.shared;
   if (!mayShare(base) || !mayShare(modified)) return [];
   const limit = Math.min(end, base.length, modified.length);
   if (start >= limit) return [];
   return sharedExtents(
-    physicalExtents(base.fd, start, limit, false),
-    physicalExtents(modified.fd, start, limit, false),
+    physicalExtents(base.fd, start, limit),
+    physicalExtents(modified.fd, start, limit),
   );
 }

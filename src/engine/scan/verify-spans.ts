@@ -10,9 +10,16 @@ import { isEqual } from "./compare.ts";
 import { join, subtract } from "./extents.ts";
 import type { SpansDone, VerifyJob } from "./job.ts";
 import type { SharedState } from "./shared.ts";
-import { SpanWalk } from "./spans.ts";
+import { SpanWalk, type SpanPlan } from "./spans.ts";
 
-const PIECE_BYTES = 256 * 1024;
+const PIECE_BYTES = 128 * 1024;
+
+interface VerifyPlan extends SpanPlan {
+  /** What the overlay holds itself. */
+  readonly own: readonly Extent[];
+  /** What it leaves to the base, where there is any data. */
+  readonly left: readonly Extent[];
+}
 
 export function verifySpans(
   job: VerifyJob,
@@ -21,32 +28,35 @@ export function verifySpans(
   tell: (done: SpansDone) => void,
 ): void {
   const { base, modified, overlay } = readers;
-  const left = Buffer.allocUnsafeSlow(PIECE_BYTES);
-  const right = Buffer.allocUnsafeSlow(PIECE_BYTES);
+  const ours = Buffer.allocUnsafeSlow(PIECE_BYTES);
+  const theirs = Buffer.allocUnsafeSlow(PIECE_BYTES);
 
   const requireEqual = (reader: ImageReader, extents: readonly Extent[]): void => {
     for (const extent of extents) {
       for (let start = extent.start; start < extent.end && !state.cancelled; start += PIECE_BYTES) {
         const length = Math.min(PIECE_BYTES, extent.end - start);
-        reader.read(left, length, start);
-        modified.read(right, length, start);
+        reader.read(ours, length, start);
+        modified.read(theirs, length, start);
         state.didRead(2 * length);
-        if (!isEqual(left, right, 0, length)) throw differs(job, left, right, start);
+        if (!isEqual(ours, theirs, 0, length)) throw differs(job, ours, theirs, start);
       }
     }
   };
 
-  for (const { first, end, range } of new SpanWalk(
-    state,
-    [base, modified, overlay],
-    job.virtualSize,
-  )) {
-    if (range !== null) {
-      const own = overlay.dataExtents(range.start, range.end);
-      const data = [base, modified].flatMap((reader) => reader.dataExtents(range.start, range.end));
-      requireEqual(overlay, own);
-      requireEqual(base, subtract(join(data), own));
-    }
+  const plan = (start: number, end: number): VerifyPlan => {
+    const own = overlay.dataExtents(start, end);
+    const data = [base, modified].flatMap((reader) => reader.dataExtents(start, end));
+    const left = subtract(join(data), own);
+    const reads = [
+      { reader: base, extents: left },
+      { reader: modified, extents: join([...left, ...own]) },
+    ];
+    return { start, own, left, reads };
+  };
+  const all = [base, modified, overlay];
+  for (const { first, end, plan: found } of new SpanWalk(state, all, job.virtualSize, plan)) {
+    requireEqual(overlay, found?.own ?? []);
+    requireEqual(base, found?.left ?? []);
     tell({ kind: "spans", worker: job.worker, first, end, changes: null, wantsOffsets: false });
   }
 }

@@ -72,17 +72,8 @@ const FIEMAP_HEADER = 32;
 const FIEMAP_EXTENT = 56;
 const FIEMAP_BATCH = 256;
 
-/**
- * The file's extents on disk that touch [start, end), from FIEMAP (linux/fiemap.h). `sync`
- * writes the file's dirty pages out first, without which a copy-on-write that is still in the
- * page cache would show the old, shared extent.
- */
-export function physicalExtents(
-  fd: number,
-  start: number,
-  end: number,
-  sync: boolean,
-): PhysicalExtent[] {
+/** The file's extents on storage that touch [start, end), from FIEMAP (linux/fiemap.h). */
+export function physicalExtents(fd: number, start: number, end: number): PhysicalExtent[] {
   const extents: PhysicalExtent[] = [];
   const request = Buffer.alloc(FIEMAP_HEADER + FIEMAP_BATCH * FIEMAP_EXTENT);
   let from = start;
@@ -90,7 +81,6 @@ export function physicalExtents(
     request.fill(0, 0, FIEMAP_HEADER);
     request.writeBigUInt64LE(BigInt(from), 0);
     request.writeBigUInt64LE(BigInt(end - from), 8);
-    request.writeUInt32LE(sync ? 1 : 0, 16);
     request.writeUInt32LE(FIEMAP_BATCH, 24);
     if (cIoctl(fd, 0xc020660b, request) !== 0) throw systemError("ioctl FIEMAP");
     const count = request.readUInt32LE(20);
@@ -115,6 +105,11 @@ export function extendedFlags(fd: number): number {
   const attributes = Buffer.alloc(28);
   if (cIoctl(fd, 0x801c581f, attributes) !== 0) throw systemError("ioctl FSGETXATTR");
   return attributes.readUInt32LE(0);
+}
+
+/** Keeps the kernel from reading more than it is asked for (POSIX_FADV_RANDOM). */
+export function readExactly(fd: number): void {
+  cFadvise(fd, 0, 0, 1);
 }
 
 /** Asks the kernel to read a range into the page cache; returns at once. */
