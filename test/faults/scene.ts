@@ -153,7 +153,7 @@ export function expectFailure(ended: Ended, expected: Expected): FailureReport {
   expect(failure.exitCode).toBe(ended.exitCode);
   expect(ended).toMatchObject({ exitCode: reasons[expected.reason], signal: null });
   for (const words of expected.says) expect(failure.message).toMatch(words);
-  expect(failure.message).toMatch(/^[A-Z"-].*[.)]$/);
+  expect(failure.message).toMatch(/^\S.*[.)]$/);
   expect(ended.stderr).toBe(`imagediff: ${failure.message} [${failure.reason}]\n`);
   return failure;
 }
