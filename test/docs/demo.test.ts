@@ -40,6 +40,10 @@ test("npm run demo, and the examples of the documentation", async () => {
     { path: join(folder, "web-01-root/disk.img"), format: "raw" },
   );
 
+  const estimate = projectFile("examples/estimate.yaml");
+  const estimated = await run(launcher, ["run", "-f", estimate, "--volumes", folder]);
+  expect(estimated).toMatchObject({ exitCode: 0, stderr: "" });
+
   const env = { PATH: `${dirname(launcher)}:${process.env["PATH"]}` };
   for (const text of ["README.md", "docs/report.md", "docs/command.md"]) {
     const examples = examplesIn(text);
