@@ -56,12 +56,17 @@ export interface WorkerFailed {
   readonly message: string;
 }
 
+/** The worker has loaded all that it needs. */
+export interface WorkerReady {
+  readonly kind: "ready";
+}
+
 /** The job is done; the worker waits for another. */
 export interface WorkerEnded {
   readonly kind: "ended";
 }
 
-export type WorkerMessage = SpansDone | WorkerFailed | WorkerEnded;
+export type WorkerMessage = WorkerReady | SpansDone | WorkerFailed | WorkerEnded;
 
 /** Where to store each change that has bytes: offsets in the overlay file, in their order. */
 export type Offsets = Float64Array;

@@ -8,6 +8,7 @@ const program = typeof IMAGEDIFF_BUNDLE === "undefined" ? "./worker.ts" : "./wor
 
 export class WorkerPool {
   readonly workers: readonly Worker[];
+  readonly #loaded: ReadonlyArray<Promise<unknown>>;
 
   constructor(count: number) {
     this.workers = Array.from({ length: count }, () => {
@@ -16,6 +17,11 @@ export class WorkerPool {
       worker.unref();
       return worker;
     });
+    // The first message says so.
+    this.#loaded = this.workers.map(
+      async (worker) =>
+        new Promise((resolve) => worker.once("message", resolve).once("exit", resolve)),
+    );
   }
 
   start(index: number, job: Job): void {
@@ -24,6 +30,9 @@ export class WorkerPool {
 
   /** Ends all workers; when it returns, none reads or writes any more. */
   async stop(): Promise<void> {
+    // A thread that is ended while it loads native code takes the whole process with it.
+    for (const worker of this.workers) worker.ref();
+    await Promise.all(this.#loaded);
     await Promise.all(this.workers.map(async (worker) => worker.terminate()));
   }
 

@@ -61,7 +61,7 @@ export async function scan(job: ScanJob, options: ScanOptions): Promise<{ bytesR
   const listen = (message: WorkerMessage): void => {
     if (message.kind === "failed") reject(new Failure(message.reason, message.message));
     else if (message.kind === "spans") guarded(() => order.add(message).forEach(deliver));
-    else if (--running === 0) resolve();
+    else if (message.kind === "ended" && --running === 0) resolve();
   };
   const fail = (error: unknown): void =>
     reject(new Failure("InternalError", messageOf(error), { cause: error }));

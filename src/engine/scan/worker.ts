@@ -11,6 +11,7 @@ import { verifySpans } from "./verify-spans.ts";
 const port = parentPort;
 if (port === null) throw new Error("worker.ts runs as a worker thread only");
 port.on("message", (job: Job) => tell(doJob(job)));
+tell({ kind: "ready" });
 
 function tell(message: WorkerMessage): void {
   const changes = message.kind === "spans" ? message.changes : null;
