@@ -15,7 +15,7 @@ import { OutputFile } from "./overlay/output-file.ts";
 import { makeQed } from "./overlay/qed.ts";
 import { OverlayWriter, type OverlayFigures } from "./overlay/writer.ts";
 import { progress, type DiffRequest, type Listener } from "./request.ts";
-import { write, writeFailure } from "./scan/held.ts";
+import { write, writeFailure } from "./system/write.ts";
 import { WorkerPool } from "./scan/pool.ts";
 import { scan } from "./scan/scan.ts";
 import { requireSameContent } from "./verify/verify.ts";

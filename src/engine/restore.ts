@@ -10,7 +10,7 @@ import { openOverlay } from "./overlay-file.ts";
 import { OutputFile } from "./overlay/output-file.ts";
 import { percentIn, requireDone } from "./overlay/qed.ts";
 import { progress, type Listener } from "./request.ts";
-import { writeFailure } from "./scan/held.ts";
+import { writeFailure } from "./system/write.ts";
 
 export interface RestoreRequest {
   readonly overlay: string;

@@ -20,7 +20,7 @@ import { basename, dirname, join } from "node:path";
 import { Failure } from "../../report/reasons.ts";
 import { isSameFile, type ImageFile } from "../image/file.ts";
 import { requireInside, volumeOf, type Volume } from "../image/volumes.ts";
-import { writeFailure } from "../scan/held.ts";
+import { writeFailure } from "../system/write.ts";
 import { renameNoReplace, tryLock } from "../system/libc.ts";
 import { errorCode, messageOf, quote } from "../text.ts";
 
