@@ -23,6 +23,39 @@ export async function expectIdentical(
   });
 }
 
+/** A run of an image's bytes, as `qemu-img map` tells it. */
+export interface MapEntry {
+  readonly start: number;
+  readonly length: number;
+  /** How far down the backing chain it is held: 0 is the image itself. */
+  readonly depth: number;
+  /** Whether it reads as zero for sure. */
+  readonly zero: boolean;
+  /** Whether it is stored as data. */
+  readonly data: boolean;
+}
+
+export async function mapOf(image: string, format: string): Promise<MapEntry[]> {
+  return JSON.parse(
+    await must("qemu-img", ["map", "--output=json", "-f", format, image]),
+  ) as MapEntry[];
+}
+
+export interface ImageInfo {
+  readonly format: string;
+  readonly "virtual-size": number;
+  readonly "backing-filename"?: string;
+  readonly "full-backing-filename"?: string;
+  readonly "backing-filename-format"?: string;
+}
+
+/** What QEMU tells of an image and all that it rests on, the image first. */
+export async function chainInfo(image: string, format: string): Promise<ImageInfo[]> {
+  return JSON.parse(
+    await must("qemu-img", ["info", "--output=json", "--backing-chain", "-f", format, image]),
+  ) as ImageInfo[];
+}
+
 /** The overlay that QEMU's own recipe makes: create and rebase. */
 export async function rebaseOverlay(
   base: { path: string; format: string },
