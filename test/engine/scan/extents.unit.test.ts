@@ -58,7 +58,9 @@ test("subtract leaves the bytes of the first that are not in the second", () => 
   const property = fc.property(ordered, ordered, (from, without) => {
     const left = subtract(from, without);
     expectInOrder(left, 0);
-    expect(bytesOf(left)).toEqual(bytesOf(from).difference(bytesOf(without)));
+    const taken = bytesOf(without);
+    const kept = [...bytesOf(from)].filter((byte) => !taken.has(byte));
+    expect(bytesOf(left)).toEqual(new Set(kept));
   });
   fc.assert(property, RUNS);
 });
@@ -75,8 +77,8 @@ test("pieces are the clusters in which a byte may differ, with the sides that ha
       const found = pieces(base, modified, same, clusterSize, maxBytes);
       expectInOrder(found, 0);
       const [inBase, inModified, known] = [bytesOf(base), bytesOf(modified), bytesOf(same)];
-      const wanted = inBase.union(inModified).difference(known);
-      const clusters = new Set([...wanted].map((byte) => Math.floor(byte / clusterSize)));
+      const wanted = [...inBase, ...inModified].filter((byte) => !known.has(byte));
+      const clusters = new Set(wanted.map((byte) => Math.floor(byte / clusterSize)));
       const all = Array.from({ length: SPAN / clusterSize }, (_, cluster) => cluster);
       expect(bytesOf(found)).toEqual(
         bytesOf(
@@ -88,10 +90,10 @@ test("pieces are the clusters in which a byte may differ, with the sides that ha
       for (const piece of found) {
         expect(piece.start % clusterSize).toBe(0);
         expect(piece.end - piece.start).toBeLessThanOrEqual(maxBytes);
-        const bytes = bytesOf([piece]);
+        const bytes = [...bytesOf([piece])];
         // Where a side is said to have none, it must have none: not even what is the same.
-        expect(piece.baseHasData).toBe(!bytes.isDisjointFrom(inBase));
-        expect(piece.modifiedHasData).toBe(!bytes.isDisjointFrom(inModified));
+        expect(piece.baseHasData).toBe(bytes.some((byte) => inBase.has(byte)));
+        expect(piece.modifiedHasData).toBe(bytes.some((byte) => inModified.has(byte)));
       }
     },
   );
