@@ -115,7 +115,9 @@ export function readQcow2Header(file: ImageFile, role: string): Qcow2Header {
   const backing = readBacking(first, extensions, invalid);
   const exact = extensions.get(HeaderExtension.ExactSize);
   const exactSize = exact?.length === 8 ? Number(exact.readBigUInt64BE()) : null;
-  return { virtualSize, backing, exactSize };
+  // QEMU keeps the extension when it resizes the image: it then tells of another size.
+  const fits = exactSize !== null && Math.ceil(exactSize / 512) * 512 === virtualSize;
+  return { virtualSize, backing, exactSize: fits ? exactSize : null };
 }
 
 interface Region {
