@@ -3,7 +3,7 @@
  * checked before any program parses it. Later readers get the open files, never the names.
  */
 import { closeSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { dirname } from "node:path";
 import { Failure } from "../../report/reasons.ts";
 import type { ChainLink } from "../../report/schema.ts";
 import { quote } from "../text.ts";
@@ -53,7 +53,7 @@ export function openImage(request: OpenRequest): Image {
     const own = ownVolume(file, request);
     const allowed = request.backing === "SameVolume" ? [own] : request.volumes;
     if (request.format !== undefined) return link(file, request.format, request.role, allowed, []);
-    return detected(file, request, allowed);
+    return detected(file, request.role);
   } catch (error) {
     closeSync(file.fd);
     throw error;
@@ -78,15 +78,14 @@ function ownVolume(file: ImageFile, request: OpenRequest): Volume {
  * A guest may have written the bytes that detection goes by (CVE-2015-1851 and its kin), so an
  * image whose format was not declared may lead to no other file.
  */
-function detected(file: ImageFile, request: OpenRequest, allowed: readonly Volume[]): Image {
+function detected(file: ImageFile, role: string): Image {
   const format = detectFormat(file.fd);
-  const image = link(file, format, request.role, allowed, []);
-  if (image.backing === null) return image;
-  closeImage(image.backing);
+  const { backing, exactSize } = readHeader(file, format, role);
+  if (backing === null) return { file, format, backingName: null, backing: null, exactSize };
   throw new Failure(
     "ImageRefused",
-    `${request.role} ${quote(file.path)} looks like ${format} and names the backing file ` +
-      `${quote(image.backingName ?? "")}. As a guest could have written that into a raw disk, say ` +
+    `${role} ${quote(file.path)} looks like ${format} and names the backing file ` +
+      `${quote(backing.name)}. As a guest could have written that into a raw disk, say ` +
       `which it is: -f (or -F for the base) with raw to read its bytes as they are, or with ` +
       `${format} to follow its backing file.`,
   );
@@ -146,7 +145,8 @@ function openBacking(
   if (chain.length >= MAX_CHAIN) throw refuse(`which makes a chain of over ${MAX_CHAIN} images`);
   if (hasProtocol(reference.name)) throw refuse("which is not a file's name and is never followed");
   if (reference.name.includes("\0")) throw refuse("which is no file's name");
-  const path = join(dirname(overlay.path), reference.name);
+  // As QEMU does, and not shortened: what is before a .. may be a symbolic link.
+  const path = `${dirname(overlay.path)}/${reference.name}`;
   const file = openImageFile(
     reference.name.startsWith("/") ? reference.name : path,
     "The backing file",
@@ -156,6 +156,9 @@ function openBacking(
       throw refuse("which leads back to the image itself: the backing chain is a loop");
     }
     if (allowed.length > 0) requireInside(file.fd, reference.name, allowed);
+    if (file.isBlockDevice && !mayBeDevice(file, allowed)) {
+      throw refuse("which is a block device; one is followed only if --volume names it");
+    }
     return link(
       file,
       backingFormat(reference, overlay, refuse),
@@ -170,6 +173,12 @@ function openBacking(
     }
     throw error;
   }
+}
+
+/** Whoever may name files in a folder may not thereby name the host's disks. */
+function mayBeDevice(file: ImageFile, allowed: readonly Volume[]): boolean {
+  const real = realPathOf(file.fd);
+  return allowed.length === 0 || allowed.some((volume) => volume.realPath === real);
 }
 
 function backingFormat(
