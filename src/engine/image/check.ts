@@ -28,6 +28,19 @@ async function check(image: Image, { signal }: CheckOptions): Promise<Finished> 
 }
 
 /**
+ * An image whose storage fails is not damaged for good.
+ * @throws Failure SourceReadFailed where that is what a program complained about.
+ */
+export function requireReadable(image: Image, said: Finished): void {
+  if (!/Input\/output error/.test(said.stdout + said.stderr)) return;
+  throw new Failure(
+    "SourceReadFailed",
+    `${quote(image.file.path)} cannot be read: Input/output error. ` +
+      "Check the storage below it (the kernel's log tells more).",
+  );
+}
+
+/**
  * @throws Failure ImageInvalid where the image or one of its backing chain is damaged. Leaked
  * clusters do no harm to a reader; formats without a check pass.
  */
@@ -36,6 +49,7 @@ export async function requireSound(image: Image, options: CheckOptions): Promise
     const finished = await check(image, options);
     const harmless: ReadonlyArray<number | null> = [Check.clean, Check.leaks, Check.unsupported];
     if (!harmless.includes(finished.exitCode)) {
+      requireReadable(image, finished);
       throw new Failure(
         "ImageInvalid",
         `${quote(image.file.path)} is damaged or no ${image.format} image: ${lastWords(finished)}. ` +
@@ -70,6 +84,7 @@ export async function virtualSizeOf(image: Image, { signal }: CheckOptions): Pro
     signal,
   });
   if (finished.exitCode !== 0) {
+    requireReadable(image, finished);
     const inUse = /Failed to get .* lock/.test(finished.stderr);
     throw new Failure(
       inUse ? "SourceChanged" : "ImageInvalid",

@@ -1,5 +1,7 @@
 /** The image formats that the engine reads, and telling one from its first bytes. */
-import { readSync } from "node:fs";
+import { readlinkSync, readSync } from "node:fs";
+import { Failure } from "../../report/reasons.ts";
+import { messageOf, quote } from "../text.ts";
 
 export const formats = ["raw", "qcow2", "vmdk", "vdi", "vhdx", "vpc", "qed", "parallels"] as const;
 export type Format = (typeof formats)[number];
@@ -13,11 +15,25 @@ export function readAt(fd: number, offset: number, length: number): Buffer {
   const buffer = Buffer.alloc(length);
   let filled = 0;
   while (filled < length) {
-    const count = readSync(fd, buffer, filled, length - filled, offset + filled);
+    const count = readSome(fd, buffer, filled, offset + filled);
     if (count === 0) break;
     filled += count;
   }
   return buffer.subarray(0, filled);
+}
+
+function readSome(fd: number, buffer: Buffer, filled: number, offset: number): number {
+  try {
+    return readSync(fd, buffer, filled, buffer.length - filled, offset);
+  } catch (error) {
+    const name = readlinkSync(`/proc/self/fd/${fd}`);
+    throw new Failure(
+      "SourceReadFailed",
+      `${quote(name)} cannot be read at byte ${offset}: ${messageOf(error)}. ` +
+        "Check the storage below it (the kernel's log tells more).",
+      { cause: error },
+    );
+  }
 }
 
 /** The magic numbers by which QEMU's own drivers know their images (block/*.c, *_probe). */

@@ -11,6 +11,13 @@ const DEPTH = "qemu:allocation-depth";
 const STATE_ZERO = 2;
 /** The image itself, in answers about depth. */
 const DEPTH_OWN = 1;
+/**
+ * LIBNBD_CMD_FLAG_DF. An answer in parts has no place for an error: qemu-nbd then just hangs up,
+ * and an image that cannot be read would look like a server that died.
+ */
+const DONT_FRAGMENT = 4;
+/** LIBNBD_STRICT_MASK without LIBNBD_STRICT_FLAGS, which allows that flag for other calls only. */
+const STRICT_BUT_FOR_FLAGS = 0x1f & ~2;
 /** How far one block status request looks: the protocol carries 32 bits of length. */
 const STATUS_BYTES = { least: 2 ** 26, most: 2 ** 31 };
 /** An answer of fewer extents than this lets the next request look twice as far. */
@@ -39,6 +46,7 @@ function bind() {
     close: libnbd.func("void nbd_close(void *)"),
     addContext: libnbd.func("int nbd_add_meta_context(void *, const char *)"),
     connect: libnbd.func("int nbd_connect_unix(void *, const char *)"),
+    setStrictness: libnbd.func("int nbd_set_strict_mode(void *, uint32 checks)"),
     size: libnbd.func("int64 nbd_get_size(void *)"),
     error: libnbd.func("const char *nbd_get_error(void)"),
     errno: libnbd.func("int nbd_get_errno(void)"),
@@ -81,6 +89,7 @@ export class NbdReader implements ImageReader {
     this.#source = source;
     this.#handle = nbd.create() as Handle;
     this.#context = source.extents === "data" ? ALLOCATION : DEPTH;
+    nbd.setStrictness(this.#handle, STRICT_BUT_FOR_FLAGS);
     nbd.addContext(this.#handle, this.#context);
     if (nbd.connect(this.#handle, source.socket) !== 0)
       throw this.#failed("cannot be connected to");
@@ -177,7 +186,7 @@ export class NbdReader implements ImageReader {
 
   read(buffer: Buffer, count: number, offset: number): void {
     const wanted = Math.max(0, Math.min(count, this.length - offset));
-    if (wanted > 0 && library().read(this.#handle, buffer, wanted, offset, 0) !== 0) {
+    if (wanted > 0 && library().read(this.#handle, buffer, wanted, offset, DONT_FRAGMENT) !== 0) {
       throw this.#failed(`cannot be read at byte ${offset}`);
     }
     if (wanted < count) buffer.fill(0, wanted, count);
