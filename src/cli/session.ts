@@ -171,10 +171,12 @@ class Interruption {
 
   /** A thread that hangs in a read cannot be ended: the process then ends around it. */
   async #insist(): Promise<void> {
-    const [{ discardUnfinished }, { exitNow }] = await Promise.all([
+    const [{ discardUnfinished }, { closeServers }, { exitNow }] = await Promise.all([
       import("../engine/overlay/output-file.ts"),
+      import("../engine/image/server.ts"),
       import("../engine/system/libc.ts"),
     ]);
+    closeServers();
     discardUnfinished();
     exitNow(this.exitCode ?? ExitCode.Retryable);
   }

@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Failure } from "../../report/reasons.ts";
 import { messageOf, quote } from "../text.ts";
+import { requireReadable } from "./check.ts";
 import { blockGraph } from "./graph.ts";
 import type { Image } from "./image.ts";
 import { startTool, type Finished, type RunningTool } from "./tool.ts";
@@ -50,9 +51,11 @@ export async function serveImage(image: Image, options: ServerOptions): Promise<
   // Whether it ends early is for its readers to notice.
   tool.finished.catch(() => undefined);
   const close = (): void => {
+    running.delete(close);
     tool.child.kill("SIGKILL");
     rmSync(folder, { recursive: true, force: true });
   };
+  running.add(close);
   try {
     await ready(image, tool, folder, pidFile, options);
   } catch (error) {
@@ -60,6 +63,13 @@ export async function serveImage(image: Image, options: ServerOptions): Promise<
     throw error;
   }
   return { socket, close };
+}
+
+const running = new Set<() => void>();
+
+/** Ends every server of this process: whoever waits for one, even one that hangs, gets an error. */
+export function closeServers(): void {
+  for (const close of running) close();
 }
 
 /** The name of a Unix socket has at most 107 bytes (unix(7)). */
@@ -100,7 +110,11 @@ async function ready(
     () => reject(stalled(image, options.stallSeconds)),
     options.stallSeconds * 1000,
   );
-  tool.finished.then((finished) => reject(cannotOpen(image, finished)), reject);
+  tool.finished
+    .then((finished) => {
+      throw cannotOpen(image, finished);
+    })
+    .catch(reject);
   try {
     await promise;
     options.signal.throwIfAborted();
@@ -121,6 +135,7 @@ function complaint({ stderr, exitCode }: Finished): string {
 }
 
 function cannotOpen(image: Image, finished: Finished): Failure {
+  requireReadable(image, finished);
   const name = quote(image.file.path);
   const why = complaint(finished);
   if (/Failed to get .* lock/.test(why)) {
