@@ -33,6 +33,8 @@ export interface ScanOptions {
 }
 
 const PROGRESS_MILLISECONDS = 250;
+/** For how long a failed scan waits for its workers to notice: one may hang in a read. */
+const PATIENCE_MILLISECONDS = 1000;
 
 export async function scan(job: ScanJob, options: ScanOptions): Promise<{ bytesRead: number }> {
   const spanCount = Math.ceil(job.virtualSize / SPAN_BYTES);
@@ -41,6 +43,7 @@ export async function scan(job: ScanJob, options: ScanOptions): Promise<{ bytesR
   const state = SharedState.forWorkers(workers.length);
   const order = new SpanOrder();
   const { promise: finished, resolve, reject } = Promise.withResolvers<void>();
+  const allIdle = Promise.withResolvers<void>();
 
   /** What fails in a callback fails the scan. */
   const guarded = (work: () => void): void => {
@@ -59,9 +62,12 @@ export async function scan(job: ScanJob, options: ScanOptions): Promise<{ bytesR
   };
   let running = workers.length;
   const listen = (message: WorkerMessage): void => {
+    if (message.kind === "spans") guarded(() => order.add(message).forEach(deliver));
     if (message.kind === "failed") reject(new Failure(message.reason, message.message));
-    else if (message.kind === "spans") guarded(() => order.add(message).forEach(deliver));
-    else if (message.kind === "ended" && --running === 0) resolve();
+    if (message.kind !== "ended" && message.kind !== "failed") return;
+    if (--running > 0) return;
+    allIdle.resolve();
+    resolve();
   };
   const fail = (error: unknown): void =>
     reject(new Failure("InternalError", messageOf(error), { cause: error }));
@@ -85,6 +91,10 @@ export async function scan(job: ScanJob, options: ScanOptions): Promise<{ bytesR
   } catch (error) {
     // Files must not be closed, nor removed, below a worker that still uses them.
     state.cancel();
+    // Nor may a worker be ended while it sets native code up: that would end the whole process.
+    const patience = setTimeout(allIdle.resolve, PATIENCE_MILLISECONDS);
+    await allIdle.promise;
+    clearTimeout(patience);
     await options.pool.stop();
     throw error;
   } finally {
