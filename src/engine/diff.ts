@@ -1,30 +1,42 @@
 /** From two images to an overlay, or to the exact size that it would have. */
-import { fstatSync, fsync as fsyncCallback, ftruncateSync } from "node:fs";
+import { closeSync, fstatSync, fsync as fsyncCallback, ftruncateSync } from "node:fs";
 import { dirname } from "node:path";
 import { promisify } from "node:util";
+import { Failure } from "../report/reasons.ts";
 import type { OverlayResult } from "../report/schema.ts";
 import { requireClean } from "./image/check.ts";
-import { chainOf, filesOf, requireImageUnchanged, type Image } from "./image/image.ts";
-import { allocatedBytesOf } from "./image/prepare.ts";
+import { filesOf, requireImageUnchanged, type Image } from "./image/image.ts";
 import { stalled } from "./image/server.ts";
 import { openVolumes } from "./image/volumes.ts";
-import { openInputs, prepareInputs, type ReadableInputs } from "./inputs.ts";
+import { openInputs, prepareInputs, type OpenInputs, type ReadableInputs } from "./inputs.ts";
 import { backingNameFor, requireBackingName } from "./overlay/backing-name.ts";
 import type { BackingRecord } from "./overlay/header.ts";
+import type { OverlayOptions } from "./overlay/options.ts";
 import { OutputFile } from "./overlay/output-file.ts";
 import { makeQed } from "./overlay/qed.ts";
 import { OverlayWriter, type OverlayFigures } from "./overlay/writer.ts";
-import { progress, type DiffRequest, type Listener } from "./request.ts";
-import { write, writeFailure } from "./system/write.ts";
+import {
+  controlled,
+  progress,
+  type DiffRequest,
+  type Listener,
+  type RunControl,
+} from "./request.ts";
+import { overlayResult } from "./result.ts";
 import { WorkerPool } from "./scan/pool.ts";
 import { scan } from "./scan/scan.ts";
+import { write, writeFailure } from "./system/write.ts";
 import { requireSameContent } from "./verify/verify.ts";
 
 const fsync = promisify(fsyncCallback);
 
-interface Compared {
-  readonly figures: OverlayFigures;
-  readonly bytesRead: number;
+/** What one run has at hand. */
+interface Run {
+  readonly request: DiffRequest;
+  readonly inputs: ReadableInputs;
+  readonly backing: BackingRecord;
+  readonly pool: WorkerPool;
+  readonly control: RunControl;
 }
 
 /**
@@ -33,40 +45,37 @@ interface Compared {
  */
 export async function diff(request: DiffRequest, listener: Listener): Promise<OverlayResult> {
   using cleanup = new DisposableStack();
-  await using pool = new WorkerPool(request.run.workers);
+  const control = controlled(listener);
   const started = performance.now();
   const volumes = openVolumes(request.run.volumes);
   const images = openInputs(request, volumes, cleanup);
-  const recorded =
-    request.backingFile === undefined ? undefined : requireBackingName(request.backingFile);
-  const inputFiles = [...filesOf(images.base), ...filesOf(images.modified)];
+  const files = [...filesOf(images.base), ...filesOf(images.modified)];
   const output =
     request.output === null
       ? null
-      : cleanup.adopt(new OutputFile({ ...request.output, volumes, inputs: inputFiles }), (file) =>
+      : cleanup.adopt(new OutputFile({ ...request.output, volumes, inputs: files }), (file) =>
           file.close(),
         );
-  const inputs = await prepareInputs(images, request, listener, cleanup);
-  const backing: BackingRecord = {
-    name:
-      recorded ?? backingNameFor(request.base.path, dirname(output?.finalPath ?? process.cwd())),
-    format: images.base.format,
-  };
+  const backing = { name: recordedName(request, output), format: images.base.format };
+  await using pool = new WorkerPool(request.run.workers);
+  const inputs = await prepareInputs(images, request, control, cleanup);
+  const run: Run = { request, inputs, backing, pool, control };
 
-  const compared = await compare(request, inputs, backing, output, pool, listener);
-  requireImageUnchanged(images.base);
-  requireImageUnchanged(images.modified);
-  const comparedAt = performance.now();
-  if (output !== null) {
-    await finish(request, inputs, backing, output, compared, pool, listener);
-    requireImageUnchanged(images.base);
-    requireImageUnchanged(images.modified);
-    listener.signal.throwIfAborted();
-    output.finish();
-  }
-  return report(request, inputs, backing, output, compared, {
-    compareSeconds: seconds(started, comparedAt),
-    verifySeconds: seconds(comparedAt, performance.now()),
+  return await blamingChanges(images, listener, async () => {
+    const compared = await (output === null ? compare(run, null) : makeOverlay(run, output));
+    requireUnchanged(images);
+    const comparedAt = performance.now();
+    if (output !== null) {
+      await prove(run, output);
+      requireUnchanged(images);
+      listener.signal.throwIfAborted();
+      output.finish();
+    }
+    return overlayResult(request, inputs, backing, output, {
+      ...compared,
+      compareSeconds: seconds(started, comparedAt),
+      verifySeconds: seconds(comparedAt, performance.now()),
+    });
   });
 }
 
@@ -74,115 +83,140 @@ function seconds(from: number, to: number): number {
   return Math.round(to - from) / 1000;
 }
 
-/** Scans both images, and writes the overlay if there is one to write. */
-async function compare(
-  request: DiffRequest,
-  inputs: ReadableInputs,
-  backing: BackingRecord,
-  output: OutputFile | null,
-  pool: WorkerPool,
+function recordedName(request: DiffRequest, output: OutputFile | null): string {
+  if (request.backingFile !== undefined) return requireBackingName(request.backingFile);
+  const folder = output === null ? process.cwd() : dirname(output.finalPath);
+  return backingNameFor(request.base.path, folder);
+}
+
+function requireUnchanged(images: OpenInputs): void {
+  requireImageUnchanged(images.base);
+  requireImageUnchanged(images.modified);
+}
+
+/** Whatever fails while a source changes fails because it does. */
+async function blamingChanges<Result>(
+  images: OpenInputs,
   listener: Listener,
-): Promise<Compared> {
-  const { options, run } = request;
-  const { virtualSize, modified } = inputs;
-  const { exactSize } = modified.image;
-  // A qed overlay is made from a qcow2 one, with clusters that suit it.
-  const written =
-    options.format === "qcow2"
-      ? options
-      : { ...options, clusterSize: Math.min(options.clusterSize, 65536) };
-  const fd = output?.fd ?? null;
+  work: () => Promise<Result>,
+): Promise<Result> {
+  try {
+    return await work();
+  } catch (error) {
+    listener.signal.throwIfAborted();
+    if (!(error instanceof Failure) || error.reason !== "NoSpace") requireUnchanged(images);
+    throw error;
+  }
+}
+
+type Compared = OverlayFigures & { readonly bytesRead: number };
+
+/** Writes the overlay's every byte, and brings it to its length. */
+async function makeOverlay(run: Run, output: OutputFile): Promise<Compared> {
+  if (run.request.options.format === "qcow2") return compareInto(run, output.fd);
+  const fd = output.scratch();
+  try {
+    const compared = await compareInto(run, fd);
+    const { inputs, backing } = run;
+    const { clusterSize } = run.request.options;
+    const { virtualSize } = inputs;
+    const base = inputs.base.image;
+    const overlay = overlayImage(run, "qcow2", fd, output.finalPath);
+    await makeQed({ overlay, base, backing, clusterSize, virtualSize, fd: output.fd }, run.control);
+    return compared;
+  } finally {
+    closeSync(fd);
+  }
+}
+
+async function compareInto(run: Run, fd: number): Promise<Compared> {
+  const compared = await compare(run, fd);
+  try {
+    ftruncateSync(fd, compared.fileSize);
+  } catch (error) {
+    throw writeFailure(error);
+  }
+  return compared;
+}
+
+/** Scans both images, and writes a qcow2 overlay if there is a file for it. */
+async function compare(run: Run, fd: number | null): Promise<Compared> {
+  const { request, inputs, backing, pool, control } = run;
+  const { virtualSize, modified, sources } = inputs;
+  const options = scannedOptions(request.options);
+  const recorded = modified.image.exactSize;
+  const exactSize = recorded === virtualSize ? null : recorded;
   const writer = new OverlayWriter(
-    {
-      options: written,
-      backing,
-      virtualSize,
-      exactSize: exactSize === virtualSize ? null : exactSize,
+    { options, backing, virtualSize, exactSize },
+    (bytes, offset) => {
+      if (fd !== null) write(fd, bytes, 0, bytes.length, offset);
     },
-    fd === null ? () => undefined : (bytes, offset) => write(fd, bytes, 0, bytes.length, offset),
   );
+  const storing = {
+    clusterSize: options.clusterSize,
+    split: options.extendedL2,
+    compression: options.compressed ? options.compressionType : null,
+    fd,
+  };
+  const { stallSeconds } = request.run;
   const { bytesRead } = await scan(
-    {
-      kind: "compare",
-      base: inputs.sources.base,
-      modified: inputs.sources.modified,
-      virtualSize,
-      storing: {
-        clusterSize: written.clusterSize,
-        split: written.extendedL2,
-        compression: written.compressed ? written.compressionType : null,
-        fd,
-      },
-    },
+    { kind: "compare", ...sources, virtualSize, storing },
     {
       pool,
-      signal: listener.signal,
-      onProgress: (done) => listener.onProgress(progress("Comparing", done, virtualSize)),
+      control,
+      onProgress: (done) => control.onProgress(progress("Comparing", done, virtualSize)),
       onChanges: (spanStart, changes) => writer.add(spanStart, changes),
       onSilence: (silent) => {
         const served = [inputs.base, modified].find(({ server }) => server !== null);
-        if (served !== undefined && silent > run.stallSeconds)
-          throw stalled(served.image, run.stallSeconds);
+        if (served !== undefined && silent > stallSeconds)
+          throw stalled(served.image, stallSeconds);
       },
     },
   );
   const figures = writer.finish();
-  listener.onProgress(progress("Comparing", virtualSize, virtualSize));
-  return { figures, bytesRead };
+  control.onProgress(progress("Comparing", virtualSize, virtualSize));
+  return { ...figures, bytesRead };
+}
+
+/** A qed overlay is made from a qcow2 one, whose clusters have a size of their own. */
+function scannedOptions(options: OverlayOptions): OverlayOptions {
+  return options.format === "qcow2"
+    ? options
+    : { ...options, clusterSize: Math.min(options.clusterSize, 65536) };
 }
 
 /** Brings the written overlay onto storage and proves it, both at once. */
-async function finish(
-  request: DiffRequest,
-  inputs: ReadableInputs,
-  backing: BackingRecord,
+async function prove(
+  { request, inputs, backing, pool, control }: Run,
   output: OutputFile,
-  compared: Compared,
-  pool: WorkerPool,
-  listener: Listener,
 ): Promise<void> {
-  try {
-    ftruncateSync(output.fd, compared.figures.fileSize);
-  } catch (error) {
-    throw writeFailure(error);
-  }
-  if (request.options.format === "qed") {
-    const { clusterSize } = request.options;
-    const overlay = overlayImage("qcow2", output, inputs, backing);
-    await makeQed(
-      { overlay, backing, clusterSize, virtualSize: inputs.virtualSize, path: output.companion },
-      listener,
-    );
-    output.adoptCompanion();
-  }
-  const synced = fsync(output.fd).catch((error: unknown) => {
-    throw writeFailure(error);
-  });
-  const overlay = overlayImage(request.options.format, output, inputs, backing);
-  const proofs: Array<Promise<void>> = [];
-  if (request.verification !== "none") proofs.push(requireClean(overlay, listener));
-  if (request.verification === "full") {
-    const { virtualSize, sources } = inputs;
-    proofs.push(
-      requireSameContent({ overlay, ...sources, virtualSize }, request.run, pool, listener),
-    );
-  }
-  const settled = await Promise.allSettled([synced, ...proofs]);
+  const { virtualSize, sources } = inputs;
+  const { options, verification, run } = request;
+  const overlay = overlayImage({ inputs, backing }, options.format, output.fd, output.finalPath);
+  const settled = await Promise.allSettled([
+    fsync(output.fd).catch((error: unknown) => {
+      throw writeFailure(error);
+    }),
+    verification === "none" ? null : requireClean(overlay, control),
+    verification === "full"
+      ? requireSameContent({ overlay, ...sources, virtualSize }, run, pool, control)
+      : null,
+  ]);
   for (const result of settled) if (result.status === "rejected") throw result.reason;
 }
 
-/** The overlay as it will be read, though its name is still a temporary one. */
+/** An overlay as it is read, though it has no final name yet. */
 function overlayImage(
+  { inputs, backing }: Pick<Run, "inputs" | "backing">,
   format: "qcow2" | "qed",
-  output: OutputFile,
-  inputs: ReadableInputs,
-  backing: BackingRecord,
+  fd: number,
+  path: string,
 ): Image {
-  const opened = fstatSync(output.fd, { bigint: true });
+  const opened = fstatSync(fd, { bigint: true });
   return {
     file: {
-      path: output.finalPath,
-      fd: output.fd,
+      path,
+      fd,
       isBlockDevice: false,
       length: Number(opened.size),
       allocatedBytes: Number(opened.blocks) * 512,
@@ -192,46 +226,5 @@ function overlayImage(
     backingName: backing.name,
     backing: inputs.base.image,
     exactSize: null,
-  };
-}
-
-function report(
-  request: DiffRequest,
-  inputs: ReadableInputs,
-  backing: BackingRecord,
-  output: OutputFile | null,
-  { figures, bytesRead }: Compared,
-  times: { compareSeconds: number; verifySeconds: number },
-): OverlayResult {
-  const { format } = request.options;
-  const stats = output === null ? null : fstatSync(output.fd);
-  const fileSizeBytes = stats?.size ?? figures.fileSize;
-  const allocatedBytes = stats === null ? figures.fileSize : stats.blocks * 512;
-  const modifiedAllocatedBytes = allocatedBytesOf(inputs.modified.image);
-  const savedBytes = modifiedAllocatedBytes - allocatedBytes;
-  const share = modifiedAllocatedBytes === 0 ? 0 : savedBytes / modifiedAllocatedBytes;
-  const { virtualSize } = inputs;
-  const { dataBytes, zeroBytes } = figures;
-  const path = output?.finalPath ?? null;
-  return {
-    type: "result",
-    mode: output === null ? "Estimate" : "Diff",
-    output: { path, format, virtualSizeBytes: virtualSize, fileSizeBytes, allocatedBytes },
-    savings: {
-      modifiedAllocatedBytes,
-      overlayAllocatedBytes: allocatedBytes,
-      savedBytes,
-      percent: Math.round(share * 10000) / 100,
-    },
-    changes: { dataBytes, zeroBytes, identicalBytes: virtualSize - dataBytes - zeroBytes },
-    backingChain: [
-      ...(path === null ? [] : [{ path, format, backingFile: backing.name }]),
-      ...chainOf(inputs.base.image),
-    ],
-    readStrategy: inputs.strategy.name,
-    readStrategyReason: inputs.strategy.reason,
-    verification: output === null ? "none" : request.verification,
-    // getrusage(2) counts in KiB.
-    work: { bytesRead, ...times, peakMemoryBytes: process.resourceUsage().maxRSS * 1024 },
   };
 }

@@ -37,6 +37,18 @@ export interface Listener {
   readonly onProgress: (progress: Progress) => void;
 }
 
+/** The listener of one run, as its parts know it: what fails in one ends the others. */
+export interface RunControl extends Listener {
+  /** Ends every program that the run started: no thread can then wait for one any more. */
+  readonly endPrograms: () => void;
+}
+
+export function controlled(listener: Listener): RunControl {
+  const programs = new AbortController();
+  const signal = AbortSignal.any([listener.signal, programs.signal]);
+  return { ...listener, signal, endPrograms: () => programs.abort() };
+}
+
 export function progress(
   phase: Progress["phase"],
   bytesDone: number,

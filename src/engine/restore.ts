@@ -4,12 +4,11 @@ import type { RestoreResult } from "../report/schema.ts";
 import { requireSound, virtualSizeOf } from "./image/check.ts";
 import { blockGraph } from "./image/graph.ts";
 import { chainOf, filesOf, requireImageUnchanged } from "./image/image.ts";
-import { runTool } from "./image/tool.ts";
 import { openVolumes } from "./image/volumes.ts";
 import { openOverlay } from "./overlay-file.ts";
+import { convert, inheritedName } from "./overlay/convert.ts";
 import { OutputFile } from "./overlay/output-file.ts";
-import { percentIn, requireDone } from "./overlay/qed.ts";
-import { progress, type Listener } from "./request.ts";
+import type { Listener } from "./request.ts";
 import { writeFailure } from "./system/write.ts";
 
 export interface RestoreRequest {
@@ -35,33 +34,27 @@ export async function restore(request: RestoreRequest, listener: Listener): Prom
     requireSound(overlay, { signal }),
   ]);
 
-  const graph = blockGraph(overlay);
-  const copied = await runTool(
-    "qemu-img",
-    ["convert", "-p", "-O", request.format, graph.name, output.companion],
+  const source = blockGraph(overlay);
+  const target = inheritedName(source.fds.length);
+  const { fd } = output;
+  await convert(
     {
-      fds: graph.fds,
-      signal,
-      onStdout: (text) => {
-        const percent = percentIn(text);
-        if (percent === undefined) return;
-        listener.onProgress(
-          progress("Restoring", Math.floor((percent / 100) * virtualSize), virtualSize),
-        );
-      },
+      phase: "Restoring",
+      virtualSize,
+      fds: [...source.fds, fd],
+      arguments: ["-O", request.format, source.name, target],
     },
+    listener,
   );
-  requireDone(copied.exitCode, copied.stderr);
   requireImageUnchanged(overlay);
-  output.adoptCompanion();
   try {
     if (request.format === "raw" && overlay.exactSize !== null)
-      ftruncateSync(output.fd, overlay.exactSize);
-    fsyncSync(output.fd);
+      ftruncateSync(fd, overlay.exactSize);
+    fsyncSync(fd);
   } catch (error) {
     throw writeFailure(error);
   }
-  const { size, blocks } = fstatSync(output.fd);
+  const { size, blocks } = fstatSync(fd);
   listener.signal.throwIfAborted();
   output.finish();
   return {

@@ -22,13 +22,14 @@ export const FIRST_INHERITED_FD = 3;
 export function blockGraph(image: Image, firstFd = FIRST_INHERITED_FD, chain = true): BlockGraph {
   const top: Image = chain ? image : { ...image, backing: null };
   const fds = filesOf(top).map((file) => file.fd);
-  return { name: `json:${JSON.stringify(node(top, firstFd))}`, fds };
+  return { name: `json:${JSON.stringify(blockNode(top, firstFd))}`, fds };
 }
 
-function node(image: Image, fd: number): object {
+/** @param fd the number under which the program gets the first of the image's descriptors. */
+export function blockNode(image: Image, fd: number): object {
   const driver = image.file.isBlockDevice ? "host_device" : "file";
   const file = { driver, filename: `/dev/fd/${fd}` };
   if (image.format === "raw") return { driver: "raw", file };
-  const backing = image.backing === null ? null : node(image.backing, fd + 1);
+  const backing = image.backing === null ? null : blockNode(image.backing, fd + 1);
   return { driver: image.format, file, backing };
 }

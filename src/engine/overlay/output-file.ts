@@ -43,12 +43,11 @@ export function discardUnfinished(): void {
 export class OutputFile {
   /** The output's folder with every symbolic link resolved, and its own name. */
   readonly finalPath: string;
-  #fd: number;
+  /** The file that is to be the output, open for reading and writing. */
+  readonly fd: number;
   readonly #request: OutputRequest;
   readonly #folder: number;
   readonly #temporary: string;
-  /** A second temporary name, as other programs can use it: for a file made from the first. */
-  readonly companion: string;
   #finished = false;
 
   /**
@@ -65,8 +64,7 @@ export class OutputFile {
       // Of a length of its own: a name of 255 bytes leaves no room for a suffix.
       const hash = createHash("sha256").update(name).digest("hex").slice(0, 16);
       this.#temporary = this.#inFolder(`.imagediff-${hash}.partial`);
-      this.companion = join(dirname(this.finalPath), `.imagediff-${hash}.partial2`);
-      this.#fd = this.#create();
+      this.fd = this.#create();
       unfinished.add(this);
     } catch (error) {
       closeSync(this.#folder);
@@ -112,11 +110,7 @@ export class OutputFile {
     try {
       this.#removeLeftover();
       const fd = openSync(this.#temporary, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0o644);
-      if (tryLock(fd) && this.#isNamed(fstatSync(fd, { bigint: true }))) {
-        // A program that is to make the companion would follow a link, or leave old bytes.
-        if (lstatSync(this.companion, { throwIfNoEntry: false })) unlinkSync(this.companion);
-        return fd;
-      }
+      if (tryLock(fd) && this.#isNamed(fstatSync(fd, { bigint: true }))) return fd;
       closeSync(fd);
     } catch (error) {
       if (error instanceof Failure) throw error;
@@ -146,18 +140,21 @@ export class OutputFile {
     return named !== undefined && isSameFile(named, file);
   }
 
-  /** The file that is to be the output, open for reading and writing. */
-  get fd(): number {
-    return this.#fd;
-  }
-
-  /** Puts the companion in the place of the file written so far. */
-  adoptCompanion(): void {
-    const fd = openSync(this.companion, constants.O_RDWR | constants.O_NOFOLLOW);
-    tryLock(fd);
-    renameSync(this.companion, this.#temporary);
-    closeSync(this.#fd);
-    this.#fd = fd;
+  /**
+   * Another file beside this one, for what the output is made from: it has no name, so nothing
+   * stays of it whatever dies. The caller closes it.
+   */
+  scratch(): number {
+    const { O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
+    const path = `${this.#temporary}2`;
+    try {
+      if (lstatSync(path, { throwIfNoEntry: false }) !== undefined) unlinkSync(path);
+      const fd = openSync(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
+      unlinkSync(path);
+      return fd;
+    } catch (error) {
+      throw cannotCreate(this.#request.path, error);
+    }
   }
 
   /**
@@ -181,12 +178,10 @@ export class OutputFile {
   /** Closes it, and leaves nothing behind unless it was finished. */
   close(): void {
     unfinished.delete(this);
-    if (!this.#finished) {
-      for (const path of [this.#temporary, this.companion]) {
-        if (lstatSync(path, { throwIfNoEntry: false }) !== undefined) unlinkSync(path);
-      }
+    if (!this.#finished && lstatSync(this.#temporary, { throwIfNoEntry: false }) !== undefined) {
+      unlinkSync(this.#temporary);
     }
-    closeSync(this.#fd);
+    closeSync(this.fd);
     closeSync(this.#folder);
   }
 }

@@ -3,6 +3,7 @@
  * the result does not depend on which worker was faster.
  */
 import { Failure } from "../../report/reasons.ts";
+import type { RunControl } from "../request.ts";
 import { messageOf } from "../text.ts";
 import {
   SPAN_BYTES,
@@ -20,7 +21,7 @@ export type ScanJob = Omit<CompareJob, Own> | Omit<VerifyJob, Own>;
 
 export interface ScanOptions {
   readonly pool: WorkerPool;
-  readonly signal: AbortSignal;
+  readonly control: RunControl;
   /** Called a few times a second with the bytes of the disk that are done. */
   readonly onProgress: (bytesDone: number) => void;
   /**
@@ -71,11 +72,15 @@ export async function scan(job: ScanJob, options: ScanOptions): Promise<{ bytesR
   };
   const fail = (error: unknown): void =>
     reject(new Failure("InternalError", messageOf(error), { cause: error }));
-  const abort = (): void => reject(options.signal.reason);
+  const gone = (): void => fail(new Error("a worker thread ended in mid-run"));
+  const { signal } = options.control;
+  const abort = (): void => reject(signal.reason);
 
-  for (const worker of workers) worker.on("message", listen).on("error", fail);
-  options.signal.addEventListener("abort", abort, { once: true });
-  if (options.signal.aborted) abort();
+  for (const worker of workers) {
+    worker.on("message", listen).on("error", fail).on("exit", gone);
+  }
+  signal.addEventListener("abort", abort, { once: true });
+  if (signal.aborted) abort();
   const silence = new Silence(state);
   const timer = setInterval(() => {
     options.onProgress(state.bytesDone);
@@ -89,8 +94,10 @@ export async function scan(job: ScanJob, options: ScanOptions): Promise<{ bytesR
     if (order.next !== spanCount) throw new Error("the scan ended before the disk did");
     return { bytesRead: state.bytesRead };
   } catch (error) {
-    // Files must not be closed, nor removed, below a worker that still uses them.
+    // Files must not be closed, nor removed, below a worker that still uses them; one that
+    // waits for a program that hangs is freed by the program's end.
     state.cancel();
+    options.control.endPrograms();
     // Nor may a worker be ended while it sets native code up: that would end the whole process.
     const patience = setTimeout(allIdle.resolve, PATIENCE_MILLISECONDS);
     await allIdle.promise;
@@ -99,8 +106,10 @@ export async function scan(job: ScanJob, options: ScanOptions): Promise<{ bytesR
     throw error;
   } finally {
     clearInterval(timer);
-    options.signal.removeEventListener("abort", abort);
-    for (const worker of workers) worker.off("message", listen).off("error", fail);
+    signal.removeEventListener("abort", abort);
+    for (const worker of workers) {
+      worker.off("message", listen).off("error", fail).off("exit", gone);
+    }
   }
 }
 

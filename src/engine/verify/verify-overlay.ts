@@ -8,7 +8,7 @@ import type { Source } from "../image/reader.ts";
 import { openVolumes } from "../image/volumes.ts";
 import { openOverlay } from "../overlay-file.ts";
 import { WorkerPool } from "../scan/pool.ts";
-import type { ImageRequest, Listener, RunOptions } from "../request.ts";
+import { controlled, type ImageRequest, type Listener, type RunOptions } from "../request.ts";
 import { quote } from "../text.ts";
 import { requireSameContent } from "./verify.ts";
 import { virtualSizeOf } from "../image/check.ts";
@@ -31,7 +31,8 @@ export async function verifyOverlay(
   using cleanup = new DisposableStack();
   await using pool = new WorkerPool(request.run.workers);
   const { run } = request;
-  const { signal } = listener;
+  const control = controlled(listener);
+  const { signal } = control;
   const volumes = openVolumes(run.volumes);
   const overlay = openOverlay(request.overlay, volumes, cleanup);
   const image = cleanup.adopt(
@@ -66,7 +67,7 @@ export async function verifyOverlay(
     modified: sourceOf(modified, strategy, virtualSize),
     virtualSize,
   };
-  await requireSameContent(comparison, run, pool, listener);
+  await requireSameContent(comparison, run, pool, control);
   requireImageUnchanged(overlay);
   requireImageUnchanged(image);
   return { type: "verified", virtualSizeBytes: virtualSize, backingChain: chainOf(overlay) };

@@ -2,7 +2,7 @@
 import type { Image } from "../image/image.ts";
 import type { Source } from "../image/reader.ts";
 import { serveImage, stalled } from "../image/server.ts";
-import { progress, type Listener, type RunOptions } from "../request.ts";
+import { progress, type RunControl, type RunOptions } from "../request.ts";
 import type { WorkerPool } from "../scan/pool.ts";
 import { scan } from "../scan/scan.ts";
 
@@ -20,10 +20,10 @@ export async function requireSameContent(
   comparison: Comparison,
   run: RunOptions,
   pool: WorkerPool,
-  listener: Listener,
+  control: RunControl,
 ): Promise<void> {
   const { overlay, base, modified, virtualSize } = comparison;
-  const { signal } = listener;
+  const { signal } = control;
   const server = await serveImage(overlay, { ...run, connections: run.workers, signal });
   try {
     const own: Source = {
@@ -44,15 +44,15 @@ export async function requireSameContent(
       },
       {
         pool,
-        signal,
-        onProgress: (done) => listener.onProgress(progress("Verifying", done, virtualSize)),
+        control,
+        onProgress: (done) => control.onProgress(progress("Verifying", done, virtualSize)),
         onChanges: () => new Float64Array(),
         onSilence: (seconds) => {
           if (seconds > run.stallSeconds) throw stalled(overlay, run.stallSeconds);
         },
       },
     );
-    listener.onProgress(progress("Verifying", virtualSize, virtualSize));
+    control.onProgress(progress("Verifying", virtualSize, virtualSize));
   } finally {
     server.close();
   }
