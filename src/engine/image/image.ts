@@ -159,13 +159,16 @@ function openBacking(
     if (file.isBlockDevice && !mayBeDevice(file, allowed)) {
       throw refuse("which is a block device; one is followed only if --volume names it");
     }
-    return link(
-      file,
-      backingFormat(reference, overlay, refuse),
-      "The backing file",
-      allowed,
-      chain,
-    );
+    const format =
+      reference.format === "detect"
+        ? detectFormat(file.fd)
+        : backingFormat(reference.format, overlay, refuse);
+    const image = link(file, format, "The backing file", allowed, chain);
+    if (reference.format === "detect" && image.backing !== null) {
+      closeImage(image.backing);
+      throw refuse("but not its format, and that file names another: what it is cannot be guessed");
+    }
+    return image;
   } catch (error) {
     closeSync(file.fd);
     if (error instanceof Failure && error.reason === "PathOutsideVolume") {
@@ -182,18 +185,18 @@ function mayBeDevice(file: ImageFile, allowed: readonly Volume[]): boolean {
 }
 
 function backingFormat(
-  reference: BackingReference,
+  recorded: string | null,
   overlay: ImageFile,
   refuse: (why: string) => Failure,
 ): Format {
-  if (reference.format === null) {
+  if (recorded === null) {
     throw refuse(
       "but not its format, which is never guessed. Record it with " +
         `'qemu-img rebase -u -b BACKING_FILE -F FORMAT ${quote(overlay.path)}'`,
     );
   }
   // The name of the driver for block devices, which older tools recorded as a format.
-  const format = reference.format === "host_device" ? "raw" : reference.format;
+  const format = recorded === "host_device" ? "raw" : recorded;
   if (!isFormat(format)) {
     throw refuse(`in the format ${quote(format)}, which is none of ${formats.join(", ")}`);
   }

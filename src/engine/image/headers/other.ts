@@ -21,10 +21,10 @@ export function readQedBacking(file: ImageFile, role: string): BackingReference 
   if (length > 1023) {
     throw new Failure("ImageInvalid", `${role} ${quote(file.path)} has a damaged QED header.`);
   }
-  // Feature 4: the backing file is raw and must not be probed. QED knows no other format word.
+  // Feature 4: the backing file is raw and must not be probed. QED has no word for other formats.
   return {
     name: readAt(file.fd, offset, length).toString("utf8"),
-    format: (features & 4n) === 0n ? null : "raw",
+    format: (features & 4n) === 0n ? "detect" : "raw",
   };
 }
 

@@ -10,7 +10,10 @@ import { readAt } from "../format.ts";
 export interface BackingReference {
   /** As recorded in the image. */
   readonly name: string;
-  /** As recorded; null where the image leaves it to be guessed. */
+  /**
+   * As recorded; null where the image could say and does not; "detect" where its format has no
+   * word for it, and only an image that leads to no other file may be told from its first bytes.
+   */
   readonly format: string | null;
 }
 
