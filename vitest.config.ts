@@ -9,7 +9,8 @@ export default defineConfig({
     projects: [
       {
         // Needs nothing but npm's packages.
-        test: { name: "unit", include: [unitTests] },
+        // Properties are tried on many inputs: a busy machine takes its time.
+        test: { name: "unit", include: [unitTests], testTimeout: 60_000 },
       },
       {
         // Real images, real QEMU, real file systems.

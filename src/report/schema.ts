@@ -23,16 +23,18 @@ export type ReadStrategy = z.infer<typeof ReadStrategy>;
 
 export const Progress = z.object({
   type: z.literal("progress"),
-  phase: z.enum(["Comparing", "Verifying", "Converting", "Restoring"]),
+  phase: z
+    .enum(["Comparing", "Verifying", "Converting", "Restoring"])
+    .describe("Converting: a qed overlay is made. Restoring: a full image is."),
   bytesDone: bytes.describe("Bytes of the virtual disk that this phase is done with."),
   bytesTotal: bytes.describe("Virtual size of the disk in bytes."),
-  percent: z.number().min(0).max(100),
+  percent: z.number().min(0).max(100).describe("bytesDone as a percentage of bytesTotal."),
 });
 export type Progress = z.infer<typeof Progress>;
 
 export const ChainLink = z.object({
   path: z.string().describe("Absolute path of the file as it was opened."),
-  format: z.string(),
+  format: z.string().describe("Format of the image, by QEMU's name."),
   backingFile: z
     .string()
     .nullable()
@@ -42,7 +44,7 @@ export type ChainLink = z.infer<typeof ChainLink>;
 
 export const OverlayResult = z.object({
   type: z.literal("result"),
-  mode: z.enum(["Diff", "Estimate"]),
+  mode: z.enum(["Diff", "Estimate"]).describe("Estimate: nothing was written."),
   output: z.object({
     path: z.string().nullable().describe("Absolute path of the overlay; null for an estimate."),
     format: OutputFormat,
@@ -69,12 +71,12 @@ export const OverlayResult = z.object({
     .optional()
     .describe("Set where the chain was cut to fit into a termination message."),
   readStrategy: ReadStrategy,
-  readStrategyReason: z.string(),
+  readStrategyReason: z.string().describe("Why this one, in a sentence."),
   verification: VerificationLevel.describe("What was proved about the overlay."),
   work: z.object({
     bytesRead: bytes.describe("Bytes read from both images to compare them."),
-    compareSeconds: z.number().nonnegative(),
-    verifySeconds: z.number().nonnegative(),
+    compareSeconds: z.number().nonnegative().describe("Opening, comparing and writing."),
+    verifySeconds: z.number().nonnegative().describe("Syncing to storage and verifying."),
     peakMemoryBytes: bytes.describe(
       "Most memory that the engine's own process held at once, in bytes; qemu-nbd's is apart.",
     ),
@@ -86,7 +88,7 @@ export const RestoreResult = z.object({
   type: z.literal("restored"),
   output: z.object({
     path: z.string().describe("Absolute path of the restored image."),
-    format: z.enum(["raw", "qcow2"]),
+    format: z.enum(["raw", "qcow2"]).describe("Format of the restored image."),
     virtualSizeBytes: bytes,
     fileSizeBytes: bytes,
     allocatedBytes: bytes,
@@ -110,9 +112,11 @@ export type ChainResult = z.infer<typeof ChainResult>;
 
 export const FailureReport = z.object({
   type: z.literal("failure"),
-  reason: z.enum(Object.keys(reasons) as [Reason, ...Reason[]]),
-  message: z.string(),
-  exitCode: z.int().min(1).max(255),
+  reason: z
+    .enum(Object.keys(reasons) as [Reason, ...Reason[]])
+    .describe("The reason word; docs/reasons.md explains each."),
+  message: z.string().describe("What was wrong, where, and what to do, in sentences."),
+  exitCode: z.int().min(1).max(255).describe("The process's exit code."),
 });
 export type FailureReport = z.infer<typeof FailureReport>;
 
