@@ -8,10 +8,7 @@ import { verificationLevels } from "../report/terms.ts";
 import {
   addOverlayFlags,
   addRunFlags,
-  parseBase,
-  parseFormat,
-  parseOverlayFlags,
-  parseRunFlags,
+  parseInputs,
   takeNames,
   type OverlayFlags,
 } from "./flags.ts";
@@ -59,18 +56,11 @@ export function addDiff(program: Command, { voice, exit }: CommandContext): void
 }
 
 function parseDiff(names: string[], flags: DiffFlags): DiffRequest {
-  const base = parseBase(flags);
   const [filename, output] = takeNames(names, ["FILENAME", "OUTPUT_FILENAME"]);
   return {
-    base,
-    modified: { path: filename, format: parseFormat("-f", flags.f) },
+    ...parseInputs(flags, filename),
     output: { path: output, replace: flags.force === true },
-    options: parseOverlayFlags(flags),
-    backingFile: flags.backingFile,
-    allowSizeDifference: flags.allowSizeDifference === true,
     verification: parseLevel(flags.verify),
-    trustHoles: flags.trustHoles,
-    run: parseRunFlags(flags),
   };
 }
 

@@ -5,10 +5,7 @@ import { Failure } from "../report/reasons.ts";
 import {
   addOverlayFlags,
   addRunFlags,
-  parseBase,
-  parseFormat,
-  parseOverlayFlags,
-  parseRunFlags,
+  parseInputs,
   takeNames,
   type OverlayFlags,
 } from "./flags.ts";
@@ -42,24 +39,13 @@ export function addEstimate(program: Command, { voice, exit }: CommandContext): 
 }
 
 function parseEstimate(names: string[], flags: OverlayFlags): DiffRequest {
-  const base = parseBase(flags);
   const [filename] = takeNames(names, ["FILENAME"]);
-  const options = parseOverlayFlags(flags);
-  if (options.format === "qed") {
+  const inputs = parseInputs(flags, filename);
+  if (inputs.options.format === "qed") {
     throw new Failure(
       "FormatNotSupported",
       "-O: only a qcow2 overlay's size can be told before it is written; QEMU lays out qed ones.",
     );
   }
-  return {
-    base,
-    modified: { path: filename, format: parseFormat("-f", flags.f) },
-    output: null,
-    options,
-    backingFile: flags.backingFile,
-    allowSizeDifference: flags.allowSizeDifference === true,
-    verification: "none",
-    trustHoles: flags.trustHoles,
-    run: parseRunFlags(flags),
-  };
+  return { ...inputs, output: null, verification: "none" };
 }

@@ -2,8 +2,8 @@
 import { availableParallelism } from "node:os";
 import { Option, type Command } from "commander";
 import { formats, isFormat, type Format } from "../engine/image/format.ts";
-import { parseOverlayOptions, type OverlayOptions } from "../engine/overlay/options.ts";
-import type { ImageRequest, RunOptions } from "../engine/request.ts";
+import { parseOverlayOptions } from "../engine/overlay/options.ts";
+import type { DiffRequest, RunOptions } from "../engine/request.ts";
 import { quote } from "../engine/text.ts";
 import { Failure } from "../report/reasons.ts";
 import type { OutputFormat } from "../report/schema.ts";
@@ -112,15 +112,23 @@ export function parseOutputFormat(name: string): OutputFormat {
   );
 }
 
-export function parseBase(flags: OverlayFlags): ImageRequest {
+/** All of a request but what is to be written: from the flags and the changed image's name. */
+export function parseInputs(
+  flags: OverlayFlags,
+  filename: string,
+): Omit<DiffRequest, "output" | "verification"> {
   if (flags.b === undefined || flags.b === "") {
     throw new Failure("InvalidUsage", "Which image is the base? Name it with -b BACKING_FILE.");
   }
-  return { path: flags.b, format: parseFormat("-F", flags.F) };
-}
-
-export function parseOverlayFlags(flags: OverlayFlags): OverlayOptions {
-  return parseOverlayOptions(parseOutputFormat(flags.O), flags.o ?? [], flags.c === true);
+  return {
+    base: { path: flags.b, format: parseFormat("-F", flags.F) },
+    modified: { path: filename, format: parseFormat("-f", flags.f) },
+    options: parseOverlayOptions(parseOutputFormat(flags.O), flags.o ?? [], flags.c === true),
+    backingFile: flags.backingFile,
+    allowSizeDifference: flags.allowSizeDifference === true,
+    trustHoles: flags.trustHoles,
+    run: parseRunFlags(flags),
+  };
 }
 
 export function parseRunFlags(flags: RunFlags): RunOptions {
