@@ -20,7 +20,8 @@ import {
 import { compete, median, ratio, type Contestant, type Timings } from "./measure.ts";
 import { withDelay, withXfs } from "./storage.ts";
 
-const launcher = fileURLToPath(new URL("../bin/imagediff", import.meta.url));
+/** The bundle that the engine's image carries; bench/engine.ts has it made. */
+const bundle = fileURLToPath(new URL("../dist/imagediff.mjs", import.meta.url));
 
 export interface Row {
   readonly name: string;
@@ -60,7 +61,7 @@ function imagediff(
   return {
     name: "imagediff",
     prepare: () => rmSync(pair.overlay, { force: true }),
-    command: [launcher, "diff", "--json", ...flags, ...inputs],
+    command: [process.execPath, bundle, "diff", "--json", ...flags, ...inputs],
     onOutput: (stdout) =>
       onResult(JSON.parse(stdout.trim().split("\n").at(-1) ?? "") as OverlayResult),
   };

@@ -7,6 +7,7 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { availableParallelism, cpus, release, totalmem, tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import * as cases from "./cases.ts";
 import type { Case, Row } from "./cases.ts";
@@ -28,6 +29,7 @@ const folder = mkdtempSync(join(values.folder, "imagediff-bench-"));
 process.on("SIGINT", () => process.exit(130));
 process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
 
+runOnce([process.execPath, fileURLToPath(new URL("../scripts/build.ts", import.meta.url))]);
 const rows: Row[] = [];
 for (const name of chosen) {
   const measure = all.get(name);
