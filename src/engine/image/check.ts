@@ -1,6 +1,7 @@
 /** Has QEMU check an image's metadata, and tell its virtual size. */
 import { Failure } from "../../report/reasons.ts";
 import { quote } from "../text.ts";
+import { readAt } from "./format.ts";
 import { blockGraph } from "./graph.ts";
 import type { Image } from "./image.ts";
 import { runTool, type Finished } from "./tool.ts";
@@ -56,8 +57,47 @@ export async function requireSound(image: Image, options: CheckOptions): Promise
           `See what 'qemu-img check -f ${image.format}' says of it.`,
       );
     }
+    await requireWhole(image, options);
   }
   if (image.backing !== null) await requireSound(image.backing, options);
+}
+
+/**
+ * What an image maps beyond its file's end reads as zeroes, and qemu-img's check does not mind:
+ * in VDI and Parallels images anywhere, in others within the last cluster.
+ * @throws Failure ImageInvalid
+ */
+async function requireWhole(image: Image, { signal }: CheckOptions): Promise<void> {
+  const { path, length, isBlockDevice } = image.file;
+  if (isBlockDevice || length % unitOf(image) === 0) return;
+  let end = 0;
+  let rest = "";
+  const graph = blockGraph(image, undefined, false);
+  await runTool("qemu-img", ["map", "--output=json", graph.name], {
+    fds: graph.fds,
+    signal,
+    onStdout(text) {
+      const lines = (rest + text).split("\n");
+      rest = lines.pop() ?? "";
+      for (const line of lines) {
+        const extent = /"length": (\d+).*"data": true.*"offset": (\d+)/.exec(line);
+        if (extent !== null) end = Math.max(end, Number(extent[1]) + Number(extent[2]));
+      }
+    },
+  });
+  if (end <= Math.ceil(length / 512) * 512) return;
+  throw new Failure(
+    "ImageInvalid",
+    `${quote(path)} is cut short: its data goes on to byte ${end}, and it has only ${length} bytes. ` +
+      "Copy it again from where it came from.",
+  );
+}
+
+/** A file of so many bytes, or a multiple, is as long as qemu-img's check can tell. */
+function unitOf({ format, file }: Image): number {
+  if (format === "qcow2") return 2 ** readAt(file.fd, 20, 4).readUInt32BE();
+  if (format === "vmdk") return Math.max(1, Number(readAt(file.fd, 20, 8).readBigUInt64LE()) * 512);
+  return format === "vdi" || format === "parallels" ? Infinity : 1;
 }
 
 /**

@@ -9,7 +9,12 @@ import type { ChainLink } from "../../report/schema.ts";
 import { quote } from "../text.ts";
 import { isSameFile, openImageFile, requireUnchanged, type ImageFile } from "./file.ts";
 import { detectFormat, formats, isFormat, type Format } from "./format.ts";
-import { readQedBacking, requireLoneVmdk, requireLoneVpc } from "./headers/other.ts";
+import {
+  readQedBacking,
+  requireLoneVmdk,
+  requireLoneVpc,
+  requireWholeParallels,
+} from "./headers/other.ts";
 import { readQcow2Header, type BackingReference } from "./headers/qcow2.ts";
 import { folderOf, realPathOf, requireInside, volumeOf, type Volume } from "./volumes.ts";
 
@@ -123,9 +128,11 @@ function readHeader(
       break;
     case "raw":
       return { backing: null, exactSize: file.isBlockDevice ? null : file.length };
+    case "parallels":
+      requireWholeParallels(file, role);
+      break;
     case "vdi":
     case "vhdx":
-    case "parallels":
       break;
   }
   return { backing: null, exactSize: null };

@@ -80,3 +80,14 @@ export function requireLoneVpc(file: ImageFile, role: string): void {
     );
   }
 }
+
+/** Parallels: what is missing of the table behind the header would read as empty. */
+export function requireWholeParallels(file: ImageFile, role: string): void {
+  const header = readAt(file.fd, 0, 64);
+  const entries = header.length < 64 ? 0 : header.readUInt32LE(32);
+  if (header.length === 64 && file.length >= 64 + entries * 4) return;
+  throw new Failure(
+    "ImageInvalid",
+    `${role} ${quote(file.path)} is no whole Parallels image: it ends within its header.`,
+  );
+}
