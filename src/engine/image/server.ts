@@ -2,14 +2,13 @@
  * A qemu-nbd that serves one image read-only on a private socket: every format but raw is
  * parsed there, in a process of its own, never in ours.
  */
-import { mkdtempSync, rmSync, watch, existsSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { existsSync, watch } from "node:fs";
 import { Failure } from "../../report/reasons.ts";
-import { messageOf, quote } from "../text.ts";
+import { quote } from "../text.ts";
 import { requireReadable } from "./check.ts";
 import { blockGraph } from "./graph.ts";
 import type { Image } from "./image.ts";
+import { makeSocketFolder, type SocketFolder } from "./socket-folder.ts";
 import { startTool, type Finished, type RunningTool } from "./tool.ts";
 
 export interface ImageServer {
@@ -31,9 +30,8 @@ export interface ServerOptions {
  * @throws Failure ToolMissing, ImageInvalid (qemu-nbd cannot open the image) or ReaderStalled.
  */
 export async function serveImage(image: Image, options: ServerOptions): Promise<ImageServer> {
-  const folder = socketFolder();
-  const socket = join(folder, "nbd");
-  const pidFile = join(folder, "pid");
+  const folder = makeSocketFolder();
+  const { socket, pidFile } = folder;
   const graph = blockGraph(image);
   const tool = startTool(
     "qemu-nbd",
@@ -51,13 +49,13 @@ export async function serveImage(image: Image, options: ServerOptions): Promise<
   // Whether it ends early is for its readers to notice.
   tool.finished.catch(() => undefined);
   const close = (): void => {
-    running.delete(close);
+    if (!running.delete(close)) return;
     tool.child.kill("SIGKILL");
-    rmSync(folder, { recursive: true, force: true });
+    folder.remove();
   };
   running.add(close);
   try {
-    await ready(image, tool, folder, pidFile, options);
+    await ready(image, tool, folder, options);
   } catch (error) {
     close();
     throw error;
@@ -72,39 +70,18 @@ export function closeServers(): void {
   for (const close of running) close();
 }
 
-/** The name of a Unix socket has at most 107 bytes (unix(7)). */
-const SOCKET_NAME_BYTES = 107;
-
-function socketFolder(): string {
-  const parent = tmpdir();
-  const unfit = (why: string): Failure =>
-    new Failure(
-      "ReaderFailed",
-      `No socket for qemu-nbd can be made in ${quote(parent)}: ${why}. ` +
-        "Name another folder with TMPDIR.",
-    );
-  const length = Buffer.byteLength(join(parent, "imagediff-XXXXXX", "nbd"));
-  if (length > SOCKET_NAME_BYTES) throw unfit("its name is too long");
-  try {
-    return mkdtempSync(join(parent, "imagediff-"));
-  } catch (error) {
-    throw unfit(messageOf(error));
-  }
-}
-
 /** qemu-nbd writes its pid file when it accepts connections. */
 async function ready(
   image: Image,
   tool: RunningTool,
-  folder: string,
-  pidFile: string,
+  folder: SocketFolder,
   options: ServerOptions,
 ): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const look = (): void => {
-    if (existsSync(pidFile)) resolve();
+    if (existsSync(folder.pidFile)) resolve();
   };
-  const watcher = watch(folder, look);
+  const watcher = watch(folder.path, look);
   look();
   const timer = setTimeout(
     () => reject(stalled(image, options.stallSeconds)),
