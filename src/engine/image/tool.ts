@@ -29,6 +29,9 @@ export interface RunningTool {
 /** As much of a program's output as a message could ever need, in characters. */
 const OUTPUT_LIMIT = 1 << 20;
 
+/** If we died before setpriv asked for its signal, none will come: the parent is another by now. */
+const UNLESS_ORPHANED = 'parent=$1; shift; [ "$PPID" = "$parent" ] && exec "$@"';
+
 /**
  * setpriv ends the program with us, even when we are killed; prlimit bounds its memory and
  * keeps it from leaving a core file. Both are in Debian's util-linux, which is always there.
@@ -39,15 +42,20 @@ export function startTool(
   options: ToolOptions,
 ): RunningTool {
   const stdio: StdioOptions = ["ignore", "pipe", "pipe", ...options.fds];
-  const limits = ["--pdeathsig", "KILL", "prlimit", `--as=${MEMORY_LIMIT}`, "--core=0"];
-  const child = spawn("setpriv", [...limits, "--", name, ...args], {
-    stdio,
-    signal: options.signal,
-    killSignal: "SIGKILL",
-    // A process group of its own: Ctrl-C is for us to handle, in order.
-    detached: true,
-    env: { ...process.env, LC_ALL: "C.UTF-8" },
-  });
+  const alive = ["sh", "-c", UNLESS_ORPHANED, "sh", String(process.pid)];
+  const limits = ["prlimit", `--as=${MEMORY_LIMIT}`, "--core=0"];
+  const child = spawn(
+    "setpriv",
+    ["--pdeathsig", "KILL", ...alive, ...limits, "--", name, ...args],
+    {
+      stdio,
+      signal: options.signal,
+      killSignal: "SIGKILL",
+      // A process group of its own: Ctrl-C is for us to handle, in order.
+      detached: true,
+      env: { ...process.env, LC_ALL: "C.UTF-8" },
+    },
+  );
   const finished = new Promise<Finished>((resolve, reject) => {
     let stdout = "";
     let stderr = "";
