@@ -31,7 +31,7 @@ export async function convert(conversion: Conversion, listener: Listener): Promi
   });
 }
 
-/** @throws Failure NoSpace or OutputWriteFailed where qemu-img does not succeed. */
+/** @throws Failure NoSpace, SourceReadFailed or OutputWriteFailed where qemu-img does not succeed. */
 export async function writeByTool(
   args: readonly string[],
   fds: readonly number[],
@@ -46,6 +46,9 @@ export async function writeByTool(
     .replaceAll(/\s+/g, " ")
     .trim();
   const full = /No space left|Disk quota exceeded|File too large/.test(said);
+  if (/error while reading/.test(said)) {
+    throw new Failure("SourceReadFailed", `The image cannot be read to its end: ${said}.`);
+  }
   throw new Failure(
     full ? "NoSpace" : "OutputWriteFailed",
     `qemu-img could not write the output: ${said === "" ? `it ended with code ${exitCode}` : said}.`,
