@@ -3,7 +3,7 @@ import type { Extent, ImageReader, RawSource, Source } from "../image/reader.ts"
 import { physicalExtents } from "../system/libc.ts";
 import { ALL_SUBCLUSTERS } from "./changes.ts";
 import { compareCluster, isEqual, type ClusterChange } from "./compare.ts";
-import { compressCluster } from "./compress.ts";
+import { compressor, type Compress } from "./compress.ts";
 import { join, pieces, sharedExtents, type Piece } from "./extents.ts";
 import { Held } from "./held.ts";
 import type { CompareJob, Offsets, SpansDone } from "./job.ts";
@@ -29,6 +29,7 @@ export class SpanComparer {
   readonly #base: ImageReader;
   readonly #modified: ImageReader;
   readonly #coordinator: Coordinator;
+  readonly #compress: Compress | null;
   readonly #pieceBytes: number;
   readonly #baseBuffer: Buffer;
   readonly #modifiedBuffer: Buffer;
@@ -47,7 +48,9 @@ export class SpanComparer {
     this.#base = readers.base;
     this.#modified = readers.modified;
     this.#coordinator = coordinator;
-    this.#pieceBytes = Math.max(PIECE_BYTES, job.storing.clusterSize);
+    const { compression, clusterSize } = job.storing;
+    this.#compress = compression === null ? null : compressor(compression, clusterSize);
+    this.#pieceBytes = Math.max(PIECE_BYTES, clusterSize);
     this.#baseBuffer = Buffer.allocUnsafeSlow(this.#pieceBytes);
     this.#modifiedBuffer = Buffer.allocUnsafeSlow(this.#pieceBytes);
   }
@@ -103,12 +106,12 @@ export class SpanComparer {
   }
 
   #hold(cluster: number, change: ClusterChange, bytes: Buffer | null): void {
-    const { compression, fd } = this.#job.storing;
+    const { fd } = this.#job.storing;
     if (bytes === null || change.dataBits === 0) {
       this.#held.add({ cluster, length: 0, ...change }, null);
       return;
     }
-    const compressed = compression === null ? null : compressCluster(bytes, compression);
+    const compressed = this.#compress?.(bytes) ?? null;
     const stored = compressed ?? bytes;
     const whole = { dataBits: ALL_SUBCLUSTERS, zeroBits: 0 };
     const recorded = compressed === null ? change : whole;

@@ -1,15 +1,23 @@
 /** Compresses single clusters as QEMU's qcow2 driver can read them. */
-import { deflateRawSync, zstdCompressSync } from "node:zlib";
+import { zstdCompressSync } from "node:zlib";
+import { Deflater } from "../system/libz.ts";
 
 /**
- * The compressed cluster; null where that would not be smaller. QEMU inflates with a window of
- * 2^12 bytes (docs/interop/qcow2, "Compressed clusters"; block/qcow2-threads.c), so a larger
- * one must not be used here.
+ * QEMU inflates with a window of 2^12 bytes (docs/interop/qcow2, "Compressed clusters";
+ * block/qcow2-threads.c), so a larger one must not be used here.
  */
-export function compressCluster(cluster: Buffer, type: "zlib" | "zstd"): Buffer | null {
-  const compressed =
-    type === "zlib"
-      ? deflateRawSync(cluster, { windowBits: 12, memLevel: 9 })
-      : zstdCompressSync(cluster);
-  return compressed.length < cluster.length ? compressed : null;
+const WINDOW_BITS = 12;
+
+/** The compressed cluster; null where it would not be smaller. Valid until the next call. */
+export type Compress = (cluster: Buffer) => Buffer | null;
+
+export function compressor(type: "zlib" | "zstd", clusterSize: number): Compress {
+  if (type === "zlib") {
+    const deflater = new Deflater(WINDOW_BITS, clusterSize);
+    return (cluster) => deflater.deflate(cluster);
+  }
+  return (cluster) => {
+    const compressed = zstdCompressSync(cluster);
+    return compressed.length < cluster.length ? compressed : null;
+  };
 }
