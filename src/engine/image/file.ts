@@ -50,6 +50,7 @@ function openReadOnly(path: string, role: string): number {
     switch (errorCode(error)) {
       case "ENOENT":
       case "ENOTDIR":
+      case "ENAMETOOLONG":
         throw new Failure("ImageNotFound", `${name} does not exist.`, { cause: error });
       case "EACCES":
       case "EPERM":

@@ -68,7 +68,7 @@ export class OutputFile {
       unfinished.add(this);
     } catch (error) {
       closeSync(this.#folder);
-      throw error;
+      throw error instanceof Failure ? error : cannotCreate(request.path, error);
     }
   }
 
