@@ -171,7 +171,7 @@ test("what is wrong is told in words as well as with --json", async () => {
 
   const nothing = await imagediff([]);
   expect(nothing).toMatchObject({ exitCode: 2, stdout: "" });
-  expect(nothing.stderr).toMatch(/^imagediff: .*subcommand.*--help.*\[InvalidUsage\]\n$/);
+  expect(nothing.stderr).toMatch(/^imagediff: .*subcommand.*--help.*\[InvalidUsage\]\n$/m);
 });
 
 test("--json is heeded wherever it stands, and not behind --", async () => {
