@@ -31,6 +31,9 @@ interface StatusEntry extends Extent {
 }
 
 function bind() {
+  // libnbd brings libz along. Whoever loads that first decides whether it calls itself or Node's
+  // copy of it, in which our compression would crash: see libz.ts.
+  koffi.load("libz.so.1", { deep: true });
   const libnbd = koffi.load("libnbd.so.0");
   const extent = koffi.proto(
     "int ImageDiffExtent(void *data, const char *context, uint64 offset, uint32 *entries, size_t count, int *error)",
