@@ -29,14 +29,23 @@ async function check(image: Image, { signal }: CheckOptions): Promise<Finished> 
 }
 
 /**
- * An image whose storage fails is not damaged for good.
- * @throws Failure SourceReadFailed where that is what a program complained about.
+ * An image whose storage fails, or that somebody writes to, is not damaged for good.
+ * @throws Failure SourceReadFailed or SourceChanged where that is what a program complained about.
  */
 export function requireReadable(image: Image, said: Finished): void {
-  if (!/Input\/output error/.test(said.stdout + said.stderr)) return;
+  const name = quote(image.file.path);
+  const words = said.stdout + said.stderr;
+  if (/Failed to get .* lock/.test(words)) {
+    throw new Failure(
+      "SourceChanged",
+      `${name} is in use: another program, such as a running virtual machine, has it open for ` +
+        "writing. Stop it first.",
+    );
+  }
+  if (!/Input\/output error/.test(words)) return;
   throw new Failure(
     "SourceReadFailed",
-    `${quote(image.file.path)} cannot be read: Input/output error. ` +
+    `${name} cannot be read: Input/output error. ` +
       "Check the storage below it (the kernel's log tells more).",
   );
 }
@@ -125,13 +134,10 @@ export async function virtualSizeOf(image: Image, { signal }: CheckOptions): Pro
   });
   if (finished.exitCode !== 0) {
     requireReadable(image, finished);
-    const inUse = /Failed to get .* lock/.test(finished.stderr);
     throw new Failure(
-      inUse ? "SourceChanged" : "ImageInvalid",
+      "ImageInvalid",
       `${quote(image.file.path)} cannot be opened as ${image.format}: ${lastWords(finished)}. ` +
-        (inUse
-          ? "Stop the program that has it open for writing, such as a running virtual machine."
-          : "Check that the format is right and that the file is whole."),
+        "Check that the format is right and that the file is whole.",
     );
   }
   return (JSON.parse(finished.stdout) as { "virtual-size": number })["virtual-size"];

@@ -115,13 +115,6 @@ function cannotOpen(image: Image, finished: Finished): Failure {
   requireReadable(image, finished);
   const name = quote(image.file.path);
   const why = complaint(finished);
-  if (/Failed to get .* lock/.test(why)) {
-    return new Failure(
-      "SourceChanged",
-      `${name} is in use: another program, such as a running virtual machine, has it open for ` +
-        `writing. Stop it first. (${why})`,
-    );
-  }
   return new Failure(
     "ImageInvalid",
     `${name} cannot be opened as ${image.format}: ${why}. ` +
