@@ -6,12 +6,15 @@ import { compareCluster, isEqual, type ClusterChange } from "./compare.ts";
 import { compressor, type Compress } from "./compress.ts";
 import { join, pieces, sharedExtents, type Piece } from "./extents.ts";
 import { Held } from "./held.ts";
-import type { CompareJob, Offsets, SpansDone } from "./job.ts";
+import { SPAN_BYTES, type CompareJob, type Offsets, type SpansDone } from "./job.ts";
 import type { SharedState } from "./shared.ts";
 import { SpanWalk, type SpanPlan, type TakenSpans } from "./spans.ts";
 
 /** Bytes read at a time from each side: two of them fit into a core's own cache. */
 const PIECE_BYTES = 128 * 1024;
+
+/** Spans that may wait for their offsets, as long as they hold no more bytes than one span has. */
+const MOST_WAITING = 8;
 
 interface ComparePlan extends SpanPlan {
   readonly pieces: readonly Piece[];
@@ -19,7 +22,9 @@ interface ComparePlan extends SpanPlan {
 
 export interface Coordinator {
   tell(done: SpansDone): void;
-  /** Waits for the offsets of the oldest spans that were told and wanted them. */
+  /** Whether the offsets of the oldest spans that wait for them are there. */
+  hasOffsets(): boolean;
+  /** Waits for them. */
   offsets(): Offsets | null;
 }
 
@@ -33,9 +38,11 @@ export class SpanComparer {
   readonly #pieceBytes: number;
   readonly #baseBuffer: Buffer;
   readonly #modifiedBuffer: Buffer;
-  /** Two: while one waits for its offsets, the next span fills the other. */
   #held: Held = new Held();
-  #waiting: Held = new Held();
+  /** Those that wait for their offsets, the oldest first, while the next span fills another. */
+  readonly #waiting: Held[] = [];
+  /** The last one emptied is filled first: few are then ever touched where much changes. */
+  readonly #free: Held[] = [];
 
   constructor(
     job: CompareJob,
@@ -65,7 +72,7 @@ export class SpanComparer {
       }
       this.#hand(spans);
     }
-    this.#storeWaiting();
+    while (this.#waiting.length > 0) this.#storeOldest();
   }
 
   #plan(start: number, end: number): ComparePlan {
@@ -132,16 +139,25 @@ export class SpanComparer {
       wantsOffsets,
     });
     if (!wantsOffsets) return;
-    this.#storeWaiting();
-    this.#held = this.#waiting;
-    this.#waiting = held;
+    this.#waiting.push(held);
+    this.#held = this.#free.pop() ?? new Held();
+    while (this.#waiting.length > 0 && (this.#isFull() || this.#coordinator.hasOffsets())) {
+      this.#storeOldest();
+    }
   }
 
-  #storeWaiting(): void {
+  #isFull(): boolean {
+    const bytes = this.#waiting.reduce((sum, held) => sum + held.bytes, 0);
+    return this.#waiting.length > MOST_WAITING || bytes > SPAN_BYTES;
+  }
+
+  #storeOldest(): void {
     const { fd } = this.#job.storing;
-    if (this.#waiting.isEmpty || fd === null) return;
+    const held = this.#waiting.shift();
     const offsets = this.#coordinator.offsets();
-    if (offsets !== null) this.#waiting.store(fd, offsets);
+    if (held === undefined || fd === null || offsets === null) return;
+    held.store(fd, offsets);
+    this.#free.push(held);
   }
 }
 

@@ -18,6 +18,11 @@ export class Held {
     return this.#lengths.length === 0;
   }
 
+  /** Bytes that wait to be stored. */
+  get bytes(): number {
+    return this.#used;
+  }
+
   /** Records a change; `bytes`, if it has any, are copied. */
   add(change: Change, bytes: Buffer | null): void {
     this.changes.add(change);

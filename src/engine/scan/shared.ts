@@ -71,6 +71,11 @@ export class SharedState {
     Atomics.notify(this.#slots, Slot.firstWorker + worker);
   }
 
+  /** How often a worker has been woken. */
+  wakes(worker: number): number {
+    return Atomics.load(this.#slots, Slot.firstWorker + worker);
+  }
+
   /** Waits, in a worker, until it has been woken more than `seen` times. */
   waitForWake(worker: number, seen: number): void {
     const slot = Slot.firstWorker + worker;

@@ -46,6 +46,7 @@ function coordinator(job: Job, state: SharedState): Coordinator {
   let received = 0;
   return {
     tell,
+    hasOffsets: () => state.wakes(job.worker) > received,
     offsets() {
       state.waitForWake(job.worker, received++);
       const mail: { message: Offsets } | undefined =
