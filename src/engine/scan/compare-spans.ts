@@ -6,15 +6,19 @@ import { compareCluster, isEqual, type ClusterChange } from "./compare.ts";
 import { compressor, type Compress } from "./compress.ts";
 import { join, pieces, sharedExtents, type Piece } from "./extents.ts";
 import { Held } from "./held.ts";
-import { SPAN_BYTES, type CompareJob, type Offsets, type SpansDone } from "./job.ts";
+import type { CompareJob, Offsets, SpansDone } from "./job.ts";
 import type { SharedState } from "./shared.ts";
 import { SpanWalk, type SpanPlan, type TakenSpans } from "./spans.ts";
 
 /** Bytes read at a time from each side: two of them fit into a core's own cache. */
-const PIECE_BYTES = 128 * 1024;
+const PIECE_BYTES = 256 * 1024;
 
-/** Spans that may wait for their offsets, as long as they hold no more bytes than one span has. */
+/**
+ * Spans that may wait for their offsets, and the bytes that they may hold: what changed much is
+ * stored before more is compared, for the sake of memory.
+ */
 const MOST_WAITING = 8;
+const MOST_WAITING_BYTES = 2 ** 20;
 
 interface ComparePlan extends SpanPlan {
   readonly pieces: readonly Piece[];
@@ -148,7 +152,7 @@ export class SpanComparer {
 
   #isFull(): boolean {
     const bytes = this.#waiting.reduce((sum, held) => sum + held.bytes, 0);
-    return this.#waiting.length > MOST_WAITING || bytes > SPAN_BYTES;
+    return this.#waiting.length > MOST_WAITING || bytes > MOST_WAITING_BYTES;
   }
 
   #storeOldest(): void {

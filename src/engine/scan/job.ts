@@ -3,7 +3,7 @@ import type { Reason } from "../../report/reasons.ts";
 import type { Source } from "../image/reader.ts";
 
 /** Bytes of the disk that a worker takes at a time: a multiple of every cluster size. */
-export const SPAN_BYTES = 4 * 2 ** 20;
+export const SPAN_BYTES = 8 * 2 ** 20;
 
 export interface Storing {
   /** Bytes, a power of two from 512 to 2 MiB. */
