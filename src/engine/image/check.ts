@@ -24,7 +24,7 @@ function lastWords({ stdout, stderr }: Finished): string {
 }
 
 async function check(image: Image, { signal }: CheckOptions): Promise<Finished> {
-  const graph = blockGraph(image, undefined, false);
+  const graph = blockGraph(image, false);
   return runTool("qemu-img", ["check", graph.name], { fds: graph.fds, signal });
 }
 
@@ -81,7 +81,7 @@ async function requireWhole(image: Image, { signal }: CheckOptions): Promise<voi
   if (isBlockDevice || length % unitOf(image) === 0) return;
   let end = 0;
   let rest = "";
-  const graph = blockGraph(image, undefined, false);
+  const graph = blockGraph(image, false);
   await runTool("qemu-img", ["map", "--output=json", graph.name], {
     fds: graph.fds,
     signal,
@@ -127,7 +127,7 @@ export async function virtualSizeOf(image: Image, { signal }: CheckOptions): Pro
   // QEMU sees disks in sectors of 512 bytes, the last one filled up with zeroes.
   if (image.format === "raw") return Math.ceil(image.file.length / 512) * 512;
   // The size is the image's own, whatever it rests on.
-  const graph = blockGraph(image, undefined, false);
+  const graph = blockGraph(image, false);
   const finished = await runTool("qemu-img", ["info", "--output=json", graph.name], {
     fds: graph.fds,
     signal,

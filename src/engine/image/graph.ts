@@ -16,13 +16,12 @@ export interface BlockGraph {
 export const FIRST_INHERITED_FD = 3;
 
 /**
- * @param firstFd the number under which the program gets the first of the image's descriptors.
  * @param chain false to leave the backing file out: for programs that look at metadata alone.
  */
-export function blockGraph(image: Image, firstFd = FIRST_INHERITED_FD, chain = true): BlockGraph {
+export function blockGraph(image: Image, chain = true): BlockGraph {
   const top: Image = chain ? image : { ...image, backing: null };
   const fds = filesOf(top).map((file) => file.fd);
-  return { name: `json:${JSON.stringify(blockNode(top, firstFd))}`, fds };
+  return { name: `json:${JSON.stringify(blockNode(top, FIRST_INHERITED_FD))}`, fds };
 }
 
 /** @param fd the number under which the program gets the first of the image's descriptors. */
