@@ -7,7 +7,7 @@ import { StatusBounds, type BackingChainLink, type ImageDiffStatus } from "../..
 import { ExitCode } from "../../report/reasons.ts";
 import type { FailureReport, Line, OverlayResult, Progress } from "../../report/schema.ts";
 import { timestamp, withCondition, withoutConditions } from "./conditions.ts";
-import { savingsSentence, verifiedWords } from "./words.ts";
+import { savingsSentence, savingsSummary, verifiedWords } from "./words.ts";
 import { claimsOf, locate, type Volumes } from "./volumes.ts";
 
 export interface StatusContext {
@@ -73,7 +73,7 @@ function succeeded(
     progress: { bytesDone: virtualSizeBytes, bytesTotal: virtualSizeBytes, percent: 100 },
     completionTime: timestamp(now),
     output: outputStatus(result, resource),
-    savings: { ...result.savings, percent: Math.floor(result.savings.percent) },
+    savings: savingsStatus(result),
     changes: result.changes,
     backingChain: chainStatus(result, context),
     readStrategy: result.readStrategy,
@@ -119,6 +119,11 @@ function outputStatus(
   const { path: _, ...sizes } = output;
   if (mode === "Estimate" || claimName === undefined) return sizes;
   return { claimName, path: outputPath(resource), ...sizes };
+}
+
+function savingsStatus({ savings }: OverlayResult): NonNullable<ImageDiffStatus["savings"]> {
+  const whole = { ...savings, percent: Math.floor(savings.percent) };
+  return { ...whole, summary: savingsSummary(whole) };
 }
 
 /** The chain with each absolute path as claim and path; a path outside of them all stays. */

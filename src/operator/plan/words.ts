@@ -14,6 +14,11 @@ export function savingsSentence(result: OverlayResult, { metadata, spec }: Image
   return `${overlay} ${size(overlayAllocatedBytes)} where the modified image takes ${size(modifiedAllocatedBytes)}: ${saved}.`;
 }
 
+/** What is saved in a few characters: 1.4 GiB (93%). Less than zero is what the overlay costs. */
+export function savingsSummary(savings: { savedBytes: number; percent: number }): string {
+  return `${size(savings.savedBytes)} (${savings.percent}%)`;
+}
+
 /** The Verified condition of an overlay that was verified as far as asked for. */
 export function verifiedWords(level: VerificationLevel): {
   verified: "True" | "Unknown";
