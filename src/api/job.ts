@@ -8,6 +8,9 @@ const id = z
   .min(0)
   .max(2 ** 31 - 1);
 
+/** One of the kinds of affinity, as Kubernetes has it in any pod. */
+const Affinity = z.looseObject({}).meta({ "x-kubernetes-preserve-unknown-fields": true });
+
 const Toleration = z.strictObject({
   key: z
     .string()
@@ -25,6 +28,8 @@ const Toleration = z.strictObject({
     .describe("Effect of the taint; every effect if not given."),
   tolerationSeconds: z
     .int()
+    .min(0)
+    .max(2 ** 31 - 1)
     .optional()
     .describe("Seconds for which a NoExecute taint is tolerated; for ever if not given."),
 });
@@ -92,10 +97,15 @@ export const JobSettings = z.strictObject({
     .optional()
     .describe("Taints of nodes that the pod tolerates, at most 32."),
   affinity: z
-    .looseObject({})
+    .strictObject({
+      nodeAffinity: Affinity.optional().describe("Nodes that the pod must or should run on."),
+      podAffinity: Affinity.optional().describe("Pods that the pod must or should run beside."),
+      podAntiAffinity: Affinity.optional().describe(
+        "Pods that the pod must not or should not run beside.",
+      ),
+    })
     .optional()
-    .describe("Affinity of the pod, as in any pod; what the claims demand is added to it.")
-    .meta({ "x-kubernetes-preserve-unknown-fields": true }),
+    .describe("Affinity of the pod, as in any pod; what the claims demand is added to it."),
   priorityClassName: ResourceName.optional().describe("PriorityClass of the pod."),
   serviceAccountName: ResourceName.optional().describe(
     "ServiceAccount of the pod; its token is not mounted.",

@@ -77,7 +77,10 @@ const Savings = z.object({
   modifiedAllocatedBytes: Bytes.describe("Bytes of storage that the modified image takes."),
   overlayAllocatedBytes: Bytes.describe("Bytes of storage that the overlay takes."),
   savedBytes: z.int().describe("The difference in bytes; negative if the overlay takes more."),
-  percent: z.int().describe("savedBytes in whole percent of modifiedAllocatedBytes, rounded down."),
+  percent: z
+    .int()
+    .describe("What is saved of modifiedAllocatedBytes, in whole percent, rounded down."),
+  summary: z.string().max(64).describe("The last two for people, such as 1.4 GiB (93%)."),
 });
 
 const Changes = z.object({
@@ -118,7 +121,12 @@ export const ImageDiffStatus = z.object({
     .describe("Generation of the resource that this status is about."),
   phase: Phase.optional().describe("Where the work is, in one word, for people."),
   progress: Progress.optional().describe("How far the phase is."),
-  attempts: z.int().nonnegative().optional().describe("How often the engine was started."),
+  attempts: z
+    .int()
+    .min(0)
+    .max(2 ** 31 - 1)
+    .optional()
+    .describe("How often the engine was started."),
   startTime: Timestamp.optional().describe("When the work began."),
   completionTime: Timestamp.optional().describe("When the work succeeded or finally failed."),
   node: name.optional().describe("Node that the engine runs or ran on."),

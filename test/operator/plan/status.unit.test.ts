@@ -59,7 +59,7 @@ test("a result makes it ready and verified", () => {
     phase: "Succeeded",
     progress: { bytesDone: 4096, bytesTotal: 4096, percent: 100 },
     completionTime: T1,
-    savings: { savedBytes: 2048, percent: 66 },
+    savings: { savedBytes: 2048, percent: 66, summary: "2 KiB (66%)" },
     changes: result.changes,
     readStrategy: "SparseScan",
     readStrategyReason: result.readStrategyReason,
@@ -100,6 +100,7 @@ test("an overlay larger than the image saves nothing, and less", () => {
   const savings = { ...result.savings, savedBytes: -10, percent: -0.5 };
   const status = after([{ ...result, savings }]);
   expect(status.savings?.percent).toBe(-1);
+  expect(status.savings?.summary).toBe("-10 B (-1%)");
   expect(status.conditions?.[0]?.message).toContain("nothing is saved");
 });
 
