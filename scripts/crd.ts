@@ -2,7 +2,7 @@
  * Writes crds/, the CustomResourceDefinition as the schema has it. Run it after a change to the
  * schema of the resource:
  *
- *   node_modules/.bin/node scripts/crd.ts
+ *   npm run generate
  */
 import { writeFileSync } from "node:fs";
 import { Document, Scalar, visit } from "yaml";

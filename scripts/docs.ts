@@ -1,13 +1,14 @@
 /**
  * Writes the parts of docs/ that the schemas decide: whatever lies between a marker such as
- * `<!-- generated: manifest -->` and `<!-- end -->`. Run it after a change to a schema:
+ * `<!-- generated: spec -->` and `<!-- end -->`. Run it after a change to a schema:
  *
- *   node_modules/.bin/node scripts/docs.ts
+ *   npm run generate
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
-import { ImageDiff } from "../src/api/resource.ts";
+import { printerColumns, resourceSchema, selectableFields } from "../src/api/crd.ts";
+import { conditionTypes } from "../src/api/status.ts";
 import {
   ChainResult,
   FailureReport,
@@ -18,24 +19,37 @@ import {
 } from "../src/report/schema.ts";
 
 /** The files with generated parts, by their names from the project's folder. */
-export const generatedFiles = ["docs/manifest.md", "docs/report.md"] as const;
+export const generatedFiles = ["docs/reference.md", "docs/report.md"] as const;
 
 const parts: Record<string, () => string> = {
-  manifest() {
-    const { properties = {}, ...root } = schemaOf(ImageDiff);
-    const { spec, status } = properties;
-    if (spec === undefined || status === undefined) throw new Error("the schema has no spec");
-    return [
-      ...["### spec", ...fields(spec)],
-      ...["### Rules for the whole resource", ...rules(root)],
-      ...["### status", ...fields(status)],
-    ].join("\n\n");
+  spec: () => listOf(resourceField("spec"), "").join("\n"),
+  status: () => listOf(resourceField("status"), "").join("\n"),
+  rules() {
+    const whole = [
+      ...ruleSentences(resourceSchema()),
+      ...ruleSentences(resourceField("spec"), ".spec."),
+    ];
+    return whole.map((each) => `- ${each}`).join("\n");
   },
+  conditions: () => definitions(Object.entries(conditionTypes)),
+  columns() {
+    const lines = printerColumns.map(
+      ({ name, description, priority, jsonPath }): [string, string] => [
+        name,
+        `${description}${priority === 1 ? " Wide." : ""} \`${jsonPath}\``,
+      ],
+    );
+    return definitions(lines);
+  },
+  selectors: () => selectableFields.map((path) => `- \`${path.slice(1)}\``).join("\n"),
   report() {
     const lines = { Progress, OverlayResult, RestoreResult, VerifyResult, ChainResult };
     return Object.values({ ...lines, FailureReport })
       .map(schemaOf)
-      .flatMap((line) => [`### ${line.properties?.["type"]?.enum?.[0]}`, ...fields(line)])
+      .flatMap((line) => [
+        `### ${line.properties?.["type"]?.enum?.[0]}`,
+        listOf(line, "").join("\n"),
+      ])
       .join("\n\n");
   },
 };
@@ -71,15 +85,22 @@ interface Schema {
   "x-kubernetes-validations"?: Array<{ message: string; fieldPath?: string }>;
 }
 
+/** A field of the resource as its CustomResourceDefinition has it. */
+function resourceField(name: string): Schema {
+  const field = resourceSchema().properties?.[name];
+  if (field === undefined) throw new Error(`the resource has no ${name}`);
+  return field;
+}
+
 function schemaOf(schema: z.ZodType): Schema {
   return z.toJSONSchema(schema, { target: "openapi-3.0", io: "input", reused: "inline" }) as Schema;
 }
 
-/** A schema's fields as a nested list, and before it its own rules. */
-function fields(schema: Schema): string[] {
-  return [...rules(schema), listOf(schema, "").join("\n")];
+function definitions(lines: [word: string, meaning: string][]): string {
+  return lines.map(([word, meaning]) => `- \`${word}\`: ${meaning}`).join("\n");
 }
 
+/** A schema's fields as a nested list. */
 function listOf(schema: Schema, indent: string): string[] {
   return Object.entries(schema.properties ?? {}).flatMap(([name, field]) => {
     const required = schema.required?.includes(name) === true;
@@ -91,17 +112,15 @@ function listOf(schema: Schema, indent: string): string[] {
   });
 }
 
-function rules(schema: Schema): string[] {
-  const sentences = ruleSentences(schema);
-  return sentences.length === 0 ? [] : [sentences.map((each) => `- ${each}`).join("\n")];
-}
-
-function ruleSentences(schema: Schema): string[] {
+/** The rules of a schema as sentences, its fields by their paths below `prefix`. */
+function ruleSentences(schema: Schema, prefix = "."): string[] {
   const validations = schema["x-kubernetes-validations"] ?? [];
   return validations
     .filter(({ message }) => !message.startsWith("cannot change once set"))
     .map(({ message, fieldPath }) =>
-      fieldPath === undefined ? `It ${message}.` : `\`${fieldPath.slice(1)}\` ${message}.`,
+      fieldPath === undefined
+        ? `It ${message}.`
+        : `\`${`${prefix}${fieldPath.slice(1)}`.slice(1)}\` ${message}.`,
     );
 }
 

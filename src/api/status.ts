@@ -23,13 +23,23 @@ const reason = z
   .max(128)
   .regex(/^[A-Za-z]([A-Za-z0-9_]*[A-Za-z0-9])?$/);
 
+/** The types of condition that an ImageDiff has, and what each one says. */
+export const conditionTypes = {
+  Ready: "True once the work is done; what `kubectl wait` and health checks look at.",
+  Reconciling: "True while work goes on or is about to; absent otherwise.",
+  Stalled: "True when nothing goes on without help from a person; absent otherwise.",
+  SourcesIdle: "Whether no pod holds base or modified in a way that `spec.sourceUse` forbids.",
+  Schedulable: "Whether there is a node on which all the claims can be mounted.",
+  Verified: "Whether the overlay was proved as far as `spec.verification` asks.",
+} as const;
+
 /** Kubernetes' metav1.Condition. */
 export const Condition = z.object({
   type: z
     .string()
     .max(64)
     .describe(
-      "Ready, Verified, SourcesIdle, Schedulable; and, only while they are true, Reconciling and Stalled.",
+      `One of ${Object.keys(conditionTypes).join(", ")}. Reconciling and Stalled are there only while they are true.`,
     ),
   status: z.enum(["True", "False", "Unknown"]).describe("Whether the condition holds."),
   observedGeneration: z

@@ -23,7 +23,7 @@ function walk(node: StructuralSchema, path: string): { path: string; node: Struc
 }
 
 test("crds/ is what scripts/crd.ts makes of the schema", () => {
-  // Once the schema has changed: node_modules/.bin/node scripts/crd.ts
+  // Once the schema has changed: npm run generate
   expect(textOf(crdFile)).toBe(crdText());
 });
 

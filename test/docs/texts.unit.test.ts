@@ -84,7 +84,7 @@ test("README.md shows the example as it is", () => {
 });
 
 test.each(generatedFiles)("%s is what scripts/docs.ts makes of the schemas", (name) => {
-  // Once a schema has changed: node_modules/.bin/node scripts/docs.ts
+  // Once a schema has changed: npm run generate
   expect(textOf(name)).toBe(regenerate(textOf(name)));
 });
 
