@@ -1,6 +1,7 @@
 import { defineConfig } from "vitest/config";
 
 const unitTests = "test/**/*.unit.test.ts";
+const clusterTests = "test/cluster/**/*.test.ts";
 
 export default defineConfig({
   test: {
@@ -17,9 +18,20 @@ export default defineConfig({
         test: {
           name: "engine",
           include: ["test/**/*.test.ts"],
-          exclude: [unitTests],
+          exclude: [unitTests, clusterTests],
           testTimeout: 120_000,
           hookTimeout: 120_000,
+        },
+      },
+      {
+        // A real API server with its controllers, and a stand-in for the node.
+        test: {
+          name: "cluster",
+          include: [clusterTests],
+          exclude: [unitTests],
+          globalSetup: "test/cluster/setup.ts",
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
         },
       },
     ],

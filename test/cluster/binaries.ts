@@ -1,0 +1,118 @@
+/** Where the programs of a real Kubernetes are: given, built earlier, or built now. */
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { run } from "../support/command.ts";
+
+interface Program {
+  /** The Go package that it is built from. */
+  readonly package: string;
+  readonly purpose: string;
+}
+
+const programs = {
+  etcd: { package: "go.etcd.io/etcd/server/v3", purpose: "stores every object" },
+  "kube-apiserver": {
+    package: "k8s.io/kubernetes/cmd/kube-apiserver",
+    purpose: "the API: schemas, admission, permissions, watches",
+  },
+  "kube-controller-manager": {
+    package: "k8s.io/kubernetes/cmd/kube-controller-manager",
+    purpose: "makes pods for Jobs, binds claims, collects what has lost its owner",
+  },
+  kubectl: { package: "k8s.io/kubernetes/cmd/kubectl", purpose: "what a user types" },
+} satisfies Record<string, Program>;
+
+export type ProgramName = keyof typeof programs;
+
+const module = fileURLToPath(new URL(".", import.meta.url));
+
+/** Such as `1.36.3`: what go.mod asks for. */
+export const kubernetesVersion = ((): string => {
+  const text = readFileSync(join(module, "go.mod"), "utf8");
+  const version = /^\s*k8s\.io\/kubernetes v(\S+)/m.exec(text)?.[1];
+  if (version === undefined) throw new Error(`${module}go.mod does not name k8s.io/kubernetes`);
+  return version;
+})();
+
+/** Programs that were built once stay here for every later run. */
+function cacheFolder(): string {
+  const cache = process.env["XDG_CACHE_HOME"];
+  const parent = cache === undefined || cache === "" ? join(homedir(), ".cache") : cache;
+  return join(parent, "imagediff", `kubernetes-${kubernetesVersion}`);
+}
+
+/**
+ * The paths of programs of Kubernetes. What is neither in `KUBEBUILDER_ASSETS` nor in the cache
+ * is built, which takes minutes and is said on standard error.
+ * @throws Error that says what to install or to set, where there is no Go to build with.
+ */
+export async function binaries<Name extends ProgramName>(
+  ...names: readonly Name[]
+): Promise<Record<Name, string>> {
+  const paths = {} as Record<Name, string>;
+  for (const name of names) paths[name] = given(name) ?? (await built(name));
+  return paths;
+}
+
+function given(name: ProgramName): string | undefined {
+  const assets = process.env["KUBEBUILDER_ASSETS"];
+  if (assets === undefined || assets === "") return undefined;
+  const path = join(assets, name);
+  return existsSync(path) ? path : undefined;
+}
+
+async function built(name: ProgramName): Promise<string> {
+  const folder = cacheFolder();
+  const path = join(folder, name);
+  if (!existsSync(path)) {
+    await requireGo(name);
+    await build(name, folder);
+  }
+  return path;
+}
+
+/** Runs Go in the folder of go.mod, whatever the user's own settings are. */
+async function go(program: string, args: readonly string[]): ReturnType<typeof run> {
+  const env = { CGO_ENABLED: "0", GOFLAGS: "-mod=readonly", GOWORK: "off", GO111MODULE: "on" };
+  return run(program, args, { cwd: module, env });
+}
+
+async function requireGo(name: ProgramName): Promise<void> {
+  // Go since 1.21 fetches the version that go.mod asks for, where it is older itself.
+  const answer = await go("go", ["env", "GOVERSION"]).catch((why: unknown) => String(why));
+  if (typeof answer !== "string" && answer.exitCode === 0) return;
+  const why = typeof answer === "string" ? answer : answer.stderr;
+  throw new Error(
+    `The tests with a real Kubernetes need ${name}: put Go 1.26 (https://go.dev/dl) on the PATH, ` +
+      "which builds it once, or set KUBEBUILDER_ASSETS to a folder that has it " +
+      "(`setup-envtest use` brings etcd, kube-apiserver and kubectl; kube-controller-manager " +
+      `is at https://dl.k8s.io/v${kubernetesVersion}/bin/linux/). Without it: ${why.trim()}`,
+  );
+}
+
+async function build(name: ProgramName, folder: string): Promise<void> {
+  mkdirSync(folder, { recursive: true });
+  const path = join(folder, name);
+  const { purpose, package: source } = programs[name];
+  process.stderr.write(
+    `Building ${name} of Kubernetes ${kubernetesVersion} (${purpose}) into ${folder}, once. ` +
+      "All together take five to ten minutes on two cores; the first build also downloads.\n",
+  );
+  const stamp = ["k8s.io/component-base", "k8s.io/client-go/pkg"]
+    .map((owner) => `-X ${owner}/version.gitVersion=v${kubernetesVersion}`)
+    .join(" ");
+  // Whoever waits for the lock finds the other's build, and a build that ends halfway leaves no
+  // program. The kernel drops the lock of one that is killed.
+  const script =
+    '[ -e "$1" ] || { go build -trimpath -ldflags "$2" -o "$1.new" "$3" && mv "$1.new" "$1"; }';
+  const begun = Date.now();
+  const ended = await go("flock", [
+    ...[join(folder, ".lock"), "sh", "-c", script, "build"],
+    ...[path, `-s -w ${stamp}`, source],
+  ]);
+  if (ended.exitCode !== 0) throw new Error(`${name} cannot be built: ${ended.stderr.trim()}`);
+  const seconds = Math.round((Date.now() - begun) / 1000);
+  process.stderr.write(`${name} was built in ${seconds} s.\n`);
+}
