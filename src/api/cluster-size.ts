@@ -1,5 +1,5 @@
 /** The cluster size of an overlay, as the resource writes it: a Kubernetes quantity. */
-import { z } from "zod";
+import { characters } from "./fields.ts";
 import { withRules } from "./rules.ts";
 
 const SHAPE = /^([0-9]{1,7})(Ki|Mi)?$/;
@@ -17,7 +17,7 @@ export function clusterSizeBytes(text: string): number {
   return digits === undefined ? NaN : Number(digits) * UNIT_BYTES[unit as keyof typeof UNIT_BYTES];
 }
 
-export const ClusterSize = withRules(z.string().max(16), [
+export const ClusterSize = withRules(characters(16), [
   {
     cel: `self.matches('${SHAPE.source}') && quantity(self).asInteger() in [${SIZES.join(", ")}]`,
     message:

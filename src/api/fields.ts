@@ -20,6 +20,19 @@ const PATH_MAX_LENGTH = 255;
 /** Longest backing file name that the header of a qcow2 file holds, in bytes. */
 export const BACKING_FILE_MAX_BYTES = 1023;
 
+/**
+ * A string of at most so many characters. Kubernetes counts Unicode's code points, which zod's own
+ * `max` does not: it counts one beyond U+FFFF twice.
+ */
+export function characters(most: number) {
+  return z
+    .string()
+    .refine((value) => value.length <= most || Array.from(value).length <= most, {
+      error: `must have at most ${most} characters`,
+    })
+    .meta({ maxLength: most });
+}
+
 const printable = {
   cel: `self.matches(r'${PRINTABLE}')`,
   message: "must have at least one character and no control characters",
@@ -27,7 +40,7 @@ const printable = {
 };
 
 /** The name of a PersistentVolumeClaim or of a resource, at most 253 characters. */
-export const ResourceName = withRules(z.string().max(253), [
+export const ResourceName = withRules(characters(253), [
   {
     cel: `self.matches('${SUBDOMAIN}')`,
     message:
@@ -37,7 +50,7 @@ export const ResourceName = withRules(z.string().max(253), [
 ]);
 
 /** The path of an image inside of its claim, at most 255 characters. */
-export const PathInClaim = withRules(z.string().max(PATH_MAX_LENGTH), [
+export const PathInClaim = withRules(characters(PATH_MAX_LENGTH), [
   {
     cel: `!self.matches('${UNCLEAN_PATH}')`,
     message:
@@ -48,7 +61,7 @@ export const PathInClaim = withRules(z.string().max(PATH_MAX_LENGTH), [
 ]);
 
 /** The name of a backing file, to be recorded in an overlay. */
-export const BackingFileName = withRules(z.string().max(BACKING_FILE_MAX_BYTES), [
+export const BackingFileName = withRules(characters(BACKING_FILE_MAX_BYTES), [
   {
     cel: `!self.matches('${PROTOCOL}')`,
     message:
@@ -67,35 +80,4 @@ export const BackingFileName = withRules(z.string().max(BACKING_FILE_MAX_BYTES),
 export const Bytes = z.int().nonnegative();
 
 /** A moment, RFC 3339 in UTC with seconds. */
-export const Timestamp = z.string().max(64).meta({ format: "date-time" });
-
-/** A Kubernetes resource quantity: a number such as 2, or a string such as 500m or 2Gi. */
-const QUANTITY =
-  "^[+]?([0-9]+([.][0-9]*)?|[.][0-9]+)(n|u|m|k|Ki|Mi|Gi|Ti|Pi|Ei|M|G|T|P|E|[eE][-+]?[0-9]+)?$";
-
-/**
- * Kubernetes' int-or-string has no type of its own in a structural schema, hence `unknown`
- * here and a check.
- */
-export const Quantity = z
-  .unknown()
-  .refine(
-    (value) =>
-      typeof value === "string" ? new RegExp(QUANTITY).test(value) : Number.isSafeInteger(value),
-    { error: "must be a quantity: a whole number such as 2, or a string such as 500m or 2Gi" },
-  )
-  .meta({
-    "x-kubernetes-int-or-string": true,
-    pattern: QUANTITY,
-    maxLength: 64,
-  }) as unknown as z.ZodType<string | number>;
-
-/** A map of strings with at most so many entries. */
-export function mapOf<V extends z.ZodType>(value: V, maxEntries: number) {
-  return z
-    .record(z.string(), value)
-    .refine((map) => Object.keys(map).length <= maxEntries, {
-      error: `must have at most ${maxEntries} entries`,
-    })
-    .meta({ maxProperties: maxEntries });
-}
+export const Timestamp = characters(64).meta({ format: "date-time" });

@@ -1,8 +1,10 @@
 /** What an ImageDiff may say about the Job that does its work. Kubernetes' own words. */
 import { z } from "zod";
-import { mapOf, Quantity, ResourceName } from "./fields.ts";
+import { characters, ResourceName } from "./fields.ts";
+import { annotations, labels, mapOf } from "./maps.ts";
+import { Quantity } from "./quantity.ts";
 
-const shortText = z.string().max(253);
+const shortText = characters(253);
 const id = z
   .int()
   .min(0)
@@ -12,9 +14,7 @@ const id = z
 const Affinity = z.looseObject({}).meta({ "x-kubernetes-preserve-unknown-fields": true });
 
 const Toleration = z.strictObject({
-  key: z
-    .string()
-    .max(316)
+  key: characters(316)
     .optional()
     .describe("Key of the taint; without it, with operator Exists, every taint is tolerated."),
   operator: z
@@ -45,9 +45,7 @@ const Profile = z.strictObject({
   type: z
     .enum(["RuntimeDefault", "Localhost", "Unconfined"])
     .describe("Where the profile comes from."),
-  localhostProfile: z
-    .string()
-    .max(1024)
+  localhostProfile: characters(1024)
     .optional()
     .describe("The profile's path or name on the node, for type Localhost."),
 });
@@ -88,9 +86,7 @@ const Resources = z.strictObject({
 
 export const JobSettings = z.strictObject({
   resources: Resources.optional().describe("CPU and memory of the engine's container."),
-  nodeSelector: mapOf(z.string().max(63), 32)
-    .optional()
-    .describe("Labels that the node must have, at most 32."),
+  nodeSelector: labels(32).optional().describe("Labels that the node must have, at most 32."),
   tolerations: z
     .array(Toleration)
     .max(32)
@@ -118,11 +114,9 @@ export const JobSettings = z.strictObject({
   podSecurityContext: PodSecurityContext.optional().describe(
     "Who the engine runs as. Whatever is not given stays as the `restricted` Pod Security level wants it.",
   ),
-  labels: mapOf(z.string().max(63), 64)
+  labels: labels(64).optional().describe("Further labels of the Job and its pod, at most 64."),
+  annotations: annotations(32)
     .optional()
-    .describe("Further labels of the Job and its pod, at most 64."),
-  annotations: mapOf(z.string().max(16_384), 64)
-    .optional()
-    .describe("Further annotations of the Job and its pod, at most 64."),
+    .describe("Further annotations of the Job and its pod, at most 32."),
 });
 export type JobSettings = z.output<typeof JobSettings>;

@@ -3,6 +3,9 @@ import { parseAllDocuments } from "yaml";
 import { Failure } from "../report/reasons.ts";
 import { describeIssue, problems } from "./problems.ts";
 import { API_VERSION, ImageDiff, KIND } from "./resource.ts";
+import { structuralSchema, type StructuralSchema } from "./structural.ts";
+
+const resourceSchema = structuralSchema(ImageDiff);
 
 /**
  * The one ImageDiff of a YAML (or JSON) text, with its defaults filled in. A status in the text
@@ -25,7 +28,7 @@ export function parseManifest(text: string): ImageDiff {
  * @throws Failure InvalidManifest, with a message that lists each bad field.
  */
 export function validateImageDiff(resource: object): ImageDiff {
-  const { status: _, ...rest } = withoutNulls(resource) as Record<string, unknown>;
+  const { status: _, ...rest } = withoutNulls(resource, resourceSchema) as Record<string, unknown>;
   const parsed = ImageDiff.safeParse(rest, { error: describeIssue });
   if (parsed.success) return parsed.data;
   throw invalid(problems(parsed.error).join("\n  "));
@@ -60,14 +63,22 @@ function requireImageDiff(document: unknown): asserts document is object {
   }
 }
 
-/** A field that is null counts as not given, as the API server has it. */
-function withoutNulls(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(withoutNulls);
+/**
+ * A field that is null counts as not given, as the API server has it: where its schema knows the
+ * field. An unknown one is an error all the same, and Kubernetes' own (affinity) stay as they are.
+ */
+function withoutNulls(value: unknown, schema: StructuralSchema | undefined): unknown {
+  if (Array.isArray(value)) return value.map((item) => withoutNulls(item, schema?.items));
   if (typeof value !== "object" || value === null) return value;
+  const fields = Object.entries(value).map(([name, field]) => ({
+    name,
+    field,
+    known: schema?.properties?.[name] ?? schema?.additionalProperties,
+  }));
   return Object.fromEntries(
-    Object.entries(value)
-      .filter(([, field]) => field !== null)
-      .map(([key, field]) => [key, withoutNulls(field)]),
+    fields
+      .filter(({ field, known }) => field !== null || known === undefined)
+      .map(({ name, field, known }) => [name, withoutNulls(field, known)]),
   );
 }
 

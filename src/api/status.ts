@@ -1,7 +1,7 @@
 /** What became of an ImageDiff: its `status`. People read the phase, machines the conditions. */
 import { z } from "zod";
 import { OutputFormat, ReadStrategy } from "../report/schema.ts";
-import { Bytes, Timestamp } from "./fields.ts";
+import { Bytes, characters, Timestamp } from "./fields.ts";
 
 /** Bounds of the status' texts and lists; whoever writes a status keeps within them. */
 export const StatusBounds = {
@@ -15,13 +15,10 @@ export const StatusBounds = {
   chain: 64,
 } as const;
 
-const name = z.string().max(253);
-const path = z.string().max(StatusBounds.path);
-const message = z.string().max(StatusBounds.message);
-const reason = z
-  .string()
-  .max(128)
-  .regex(/^[A-Za-z]([A-Za-z0-9_]*[A-Za-z0-9])?$/);
+const name = characters(253);
+const path = characters(StatusBounds.path);
+const message = characters(StatusBounds.message);
+const reason = characters(128).regex(/^[A-Za-z]([A-Za-z0-9_]*[A-Za-z0-9])?$/);
 
 /** The types of condition that an ImageDiff has, and what each one says. */
 export const conditionTypes = {
@@ -35,12 +32,9 @@ export const conditionTypes = {
 
 /** Kubernetes' metav1.Condition. */
 export const Condition = z.object({
-  type: z
-    .string()
-    .max(64)
-    .describe(
-      `One of ${Object.keys(conditionTypes).join(", ")}. Reconciling and Stalled are there only while they are true.`,
-    ),
+  type: characters(64).describe(
+    `One of ${Object.keys(conditionTypes).join(", ")}. Reconciling and Stalled are there only while they are true.`,
+  ),
   status: z.enum(["True", "False", "Unknown"]).describe("Whether the condition holds."),
   observedGeneration: z
     .int()
@@ -90,7 +84,7 @@ const Savings = z.object({
   percent: z
     .int()
     .describe("What is saved of modifiedAllocatedBytes, in whole percent, rounded down."),
-  summary: z.string().max(64).describe("The last two for people, such as 1.4 GiB (93%)."),
+  summary: characters(64).describe("The last two for people, such as 1.4 GiB (93%)."),
 });
 
 const Changes = z.object({
@@ -104,7 +98,7 @@ const BackingChainLink = z.object({
   path: path
     .optional()
     .describe("Path of the image in its claim; absent for a Block claim, whose device it is."),
-  format: z.string().max(32).describe("Format of the image."),
+  format: characters(32).describe("Format of the image."),
   backingFile: path
     .optional()
     .describe("Name of the backing file as the image records it; absent where the chain ends."),
@@ -115,9 +109,7 @@ const LastFailure = z.object({
   reason: reason.describe("One word for why; the same in conditions, events and documentation."),
   message: message.describe("What is wrong with which input, and what to do."),
   exitCode: z.int().min(0).max(255).optional().describe("Exit code of the engine, if it ran."),
-  logTail: z
-    .string()
-    .max(StatusBounds.logTail)
+  logTail: characters(StatusBounds.logTail)
     .optional()
     .describe("The end of the engine's log, if it has more to say."),
 });
