@@ -3,6 +3,7 @@ import { Command, CommanderError } from "commander";
 import { describeOptions } from "../engine/overlay/options.ts";
 import { ExitCode, Failure } from "../report/reasons.ts";
 import { addChain } from "./chain.ts";
+import { addController } from "./controller.ts";
 import { addDiff } from "./diff.ts";
 import { addEstimate } from "./estimate.ts";
 import { parseOutputFormat } from "./flags.ts";
@@ -34,7 +35,15 @@ export async function runCommand(
     .exitOverride()
     .configureOutput({ outputError: () => undefined })
     .showSuggestionAfterError();
-  for (const add of [addDiff, addEstimate, addVerify, addChain, addRestore, addRun]) {
+  for (const add of [
+    addDiff,
+    addEstimate,
+    addVerify,
+    addChain,
+    addRestore,
+    addRun,
+    addController,
+  ]) {
     add(program, { voice, exit });
   }
   for (const command of program.commands) command.copyInheritedSettings(program);

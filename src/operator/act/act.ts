@@ -1,0 +1,96 @@
+/** Carries the actions of a plan out. Each may be carried out again without harm. */
+import type { Job } from "kubernetes-types/batch/v1.d.ts";
+import type { ImageDiff } from "../../api/resource.ts";
+import { ApiError, isAlreadyExists, isConflict, isNotFound } from "../../kube/api-error.ts";
+import type { Client } from "../../kube/client.ts";
+import { keyOf } from "../../kube/resource-type.ts";
+import { controllerUid } from "../observe/indexes.ts";
+import type { Action } from "../plan/actions.ts";
+import type { Observation } from "../plan/observation.ts";
+import { ImageDiffs, Jobs } from "../resources.ts";
+
+/** Why the API server would not make a Job. */
+export type Refusal = NonNullable<Observation["refusal"]>;
+
+/**
+ * Carries one action out.
+ * @returns the API server's refusal to make a Job, if it did refuse.
+ * @throws ApiError or the network's error: trying again may help.
+ */
+export async function act(
+  client: Client,
+  resource: ImageDiff,
+  action: Action,
+): Promise<Refusal | undefined> {
+  const { namespace, name } = resource.metadata;
+  switch (action.type) {
+    case "CreateJob":
+      return createJob(client, action.job);
+    case "UpdateJob":
+      // The uid makes the patch fail if another Job has taken the name meanwhile.
+      await ignoreGone(
+        client.mergePatch(
+          Jobs,
+          { namespace, name: action.name },
+          { metadata: { uid: action.uid }, spec: action.spec },
+        ),
+      );
+      return undefined;
+    case "DeleteJob":
+      // In the foreground: the Job stays visible until its last pod is gone, so that nothing
+      // takes its place before.
+      await ignoreGone(
+        client.delete(
+          Jobs,
+          { namespace, name: action.name },
+          { uid: action.uid, propagationPolicy: "Foreground" },
+        ),
+      );
+      return undefined;
+    case "DeleteResource":
+      await ignoreGone(
+        client.delete(ImageDiffs, { namespace, name }, {
+          uid: action.uid,
+          propagationPolicy: "Background",
+        }),
+      );
+      return undefined;
+  }
+}
+
+/** Statuses by which the API server refuses an object for what it is, or for whose it is. */
+const REFUSALS = [400, 403, 404, 422];
+
+async function createJob(client: Client, job: Job): Promise<Refusal | undefined> {
+  try {
+    await client.create(Jobs, job);
+    return undefined;
+  } catch (error) {
+    if (isAlreadyExists(error)) return foreignJob(client, job);
+    if (error instanceof ApiError && REFUSALS.includes(error.status)) {
+      return { reason: error.reason, message: error.message };
+    }
+    throw error;
+  }
+}
+
+/** The Job that exists is this resource's, made a moment ago; or somebody else's of that name. */
+async function foreignJob(client: Client, job: Job): Promise<Refusal | undefined> {
+  const key = keyOf(job);
+  const existing = await client.get(Jobs, key);
+  const [owner] = controllerUid(job);
+  if (owner !== undefined && controllerUid(existing).includes(owner)) return undefined;
+  return {
+    reason: "AlreadyExists",
+    message: `There is a Job ${key.name} in the namespace that ImageDiff did not make: delete it.`,
+  };
+}
+
+/** What is gone or has changed meanwhile is seen again when its change arrives. */
+async function ignoreGone(request: Promise<unknown>): Promise<void> {
+  try {
+    await request;
+  } catch (error) {
+    if (!isNotFound(error) && !isConflict(error)) throw error;
+  }
+}

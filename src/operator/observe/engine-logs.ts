@@ -1,0 +1,61 @@
+/** The end of an engine's log, where its progress is, read no more often than it is worth. */
+import { ApiError, isForbidden } from "../../kube/api-error.ts";
+import type { Client } from "../../kube/client.ts";
+import type { Pod } from "kubernetes-types/core/v1.d.ts";
+import type { Observation } from "../plan/observation.ts";
+import { ENGINE_CONTAINER } from "../plan/labels.ts";
+import { Pods } from "../resources.ts";
+
+/** Seconds between two looks at one pod's log, and so between two writes of its progress. */
+const INTERVAL_SECONDS = 5;
+/** Lines of the log that are read: the last progress line, or what a failure left behind. */
+const LINES = 20;
+
+export class EngineLogs {
+  readonly #client: Client;
+  /** When each resource's log was last read, and of which state of which pod. */
+  readonly #reads = new Map<string, { moment: number; state: string }>();
+
+  constructor(client: Client) {
+    this.#client = client;
+  }
+
+  /**
+   * The last lines of the newest pod's log; undefined where they were read a moment ago or cannot
+   * be had. A log is a help to people: no decision waits for it.
+   */
+  async read({ resource, pods }: Observation): Promise<string | undefined> {
+    const { uid = "" } = resource.metadata;
+    const pod = newest(pods);
+    if (pod === undefined) return undefined;
+    const state = `${pod.metadata?.uid} ${pod.status?.phase}`;
+    const last = this.#reads.get(uid);
+    const moment = performance.now();
+    if (last?.state === state && moment - last.moment < INTERVAL_SECONDS * 1000) return undefined;
+    this.#reads.set(uid, { moment, state });
+    const { namespace, name = "" } = pod.metadata ?? {};
+    try {
+      return await this.#client.text(
+        Pods,
+        { namespace, name, subresource: "log" },
+        { container: ENGINE_CONTAINER, tailLines: String(LINES) },
+      );
+    } catch (error) {
+      // The container is not there yet or any more, or its node does not answer.
+      if (error instanceof ApiError && !isForbidden(error)) return undefined;
+      throw error;
+    }
+  }
+
+  forget(uid: string): void {
+    this.#reads.delete(uid);
+  }
+}
+
+function newest(pods: readonly Pod[]): Pod | undefined {
+  return pods.toSorted((a, b) => created(b).localeCompare(created(a)))[0];
+}
+
+function created({ metadata }: Pod): string {
+  return metadata?.creationTimestamp ?? "";
+}

@@ -1,0 +1,64 @@
+/** By what the caches' objects are found. */
+import type { Job } from "kubernetes-types/batch/v1.d.ts";
+import type { Pod, Volume } from "kubernetes-types/core/v1.d.ts";
+import type { KubeObject } from "../../kube/resource-type.ts";
+import type { StoredImageDiff } from "../resources.ts";
+
+/** A claim among those of all namespaces. */
+export function claimKey(namespace: string | undefined, claimName: string): string {
+  return `${namespace ?? ""}/${claimName}`;
+}
+
+export const imageDiffIndexes = {
+  claim: ({ metadata, spec }: StoredImageDiff): string[] => {
+    const claims = [spec?.base?.claimName, spec?.modified?.claimName, spec?.output?.claimName];
+    const names = new Set(claims.filter((name) => name !== undefined));
+    return Array.from(names, (name) => claimKey(metadata?.namespace, name));
+  },
+};
+
+export const jobIndexes = {
+  owner: controllerUid,
+  state: (job: Job): string[] => [isUnfinished(job) ? "unfinished" : "finished"],
+};
+
+export const podIndexes = {
+  /** Only of pods that have not ended: an ended one holds no claim. */
+  claim: (pod: Pod): string[] =>
+    hasEnded(pod) ? [] : claimNames(pod).map((name) => claimKey(pod.metadata?.namespace, name)),
+  job: (pod: Pod): string[] => {
+    const name = pod.metadata?.labels?.["batch.kubernetes.io/job-name"];
+    return name === undefined ? [] : [`${pod.metadata?.namespace}/${name}`];
+  },
+};
+
+/** The claims that a pod uses, those of its generic ephemeral volumes included. */
+export function claimNames({ metadata, spec }: Pod): string[] {
+  const names = (spec?.volumes ?? []).map((volume) => claimNameOf(volume, metadata?.name ?? ""));
+  return [...new Set(names.filter((name) => name !== undefined))];
+}
+
+/** The claim of a generic ephemeral volume is named after its pod and itself (KEP-1698). */
+function claimNameOf(volume: Volume, podName: string): string | undefined {
+  if (volume.ephemeral !== undefined) return `${podName}-${volume.name}`;
+  return volume.persistentVolumeClaim?.claimName;
+}
+
+/** A pod that has ended holds none of its volumes. */
+export function hasEnded({ status }: Pod): boolean {
+  return status?.phase === "Succeeded" || status?.phase === "Failed";
+}
+
+/** Whether a Job may still have a pod. */
+export function isUnfinished({ status }: Job): boolean {
+  return !(status?.conditions ?? []).some(
+    ({ type, status: value }) => value === "True" && (type === "Complete" || type === "Failed"),
+  );
+}
+
+/** The uid of the object that controls this one, as a list of none or one. */
+export function controllerUid({ metadata }: KubeObject): string[] {
+  return (metadata?.ownerReferences ?? [])
+    .filter(({ controller }) => controller === true)
+    .map(({ uid }) => uid);
+}

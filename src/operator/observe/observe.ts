@@ -1,0 +1,97 @@
+/** Gathers all that one decision needs: from the caches, and a little from the API server. */
+import type { ImageDiff } from "../../api/resource.ts";
+import type { Client } from "../../kube/client.ts";
+import { keyText } from "../../kube/resource-type.ts";
+import { jobName } from "../plan/labels.ts";
+import { needsHappenings, wantsLog } from "../plan/needs.ts";
+import type { ClaimObservation, Observation, Settings } from "../plan/observation.ts";
+import { claimsOf } from "../plan/volumes.ts";
+import { Pods } from "../resources.ts";
+import type { Caches } from "./caches.ts";
+import { EngineLogs } from "./engine-logs.ts";
+import { finishedEstimate } from "./estimates.ts";
+import { happeningsOf } from "./happenings.ts";
+import type { Places } from "./places.ts";
+import { cachedUsers, usersAmong } from "./users.ts";
+
+/** Pods that hold no claim any more are not worth listing. */
+const NOT_ENDED = "status.phase!=Succeeded,status.phase!=Failed";
+
+export interface ObserverOptions {
+  client: Client;
+  caches: Caches;
+  places: Places;
+  settings: Settings;
+  now?: () => Date;
+}
+
+export class Observer {
+  readonly #options: ObserverOptions;
+  readonly #logs: EngineLogs;
+
+  constructor(options: ObserverOptions) {
+    this.#options = options;
+    this.#logs = new EngineLogs(options.client);
+  }
+
+  /** What the caches know, with the engine's log and the events where a decision needs them. */
+  async observe(resource: ImageDiff): Promise<Observation> {
+    const { client } = this.#options;
+    const observation = this.fromCaches(resource);
+    const log = wantsLog(observation) ? await this.#logs.read(observation) : undefined;
+    const happenings = needsHappenings(observation) ? await happeningsOf(client, observation) : [];
+    return { ...observation, happenings, ...(log === undefined ? {} : { log }) };
+  }
+
+  /** The same once more, with the pods as they are at this moment: right before a Job is made. */
+  async observeLive(resource: ImageDiff): Promise<Observation> {
+    const { client } = this.#options;
+    const { namespace = "", uid = "" } = resource.metadata;
+    const { items } = await client.list(Pods, { namespace, fieldSelector: NOT_ENDED });
+    const observation = this.fromCaches(resource);
+    const users = usersAmong(this.#options.caches, items, claimsOf(resource), uid);
+    return { ...observation, users };
+  }
+
+  /** Without a word to the API server. */
+  fromCaches(resource: ImageDiff): Observation {
+    const { caches, places, settings, now = () => new Date() } = this.#options;
+    const { namespace = "", name, uid = "" } = resource.metadata;
+    const names = claimsOf(resource);
+    const estimate = finishedEstimate(caches, resource);
+    return {
+      now: now(),
+      resource,
+      status: resource.status ?? {},
+      settings,
+      claims: new Map(names.map((claim) => [claim, this.#claim(namespace, claim)])),
+      users: cachedUsers(caches, namespace, names, uid),
+      jobs: caches.jobs.by("owner", uid),
+      // By the Job's name: they may outlive a Job that was deleted.
+      pods: caches.pods.by("job", keyText({ namespace, name: jobName(resource) })),
+      happenings: [],
+      ...(estimate === undefined ? {} : { estimate }),
+      load: places.load(keyText({ namespace, name }), uid),
+    };
+  }
+
+  #claim(namespace: string, name: string): ClaimObservation {
+    const { claims, volumes, storageClasses } = this.#options.caches;
+    const claim = claims.get({ namespace, name });
+    const { volumeName, storageClassName } = claim?.spec ?? {};
+    const volume = volumeName ? volumes.get({ name: volumeName }) : undefined;
+    const storageClass = storageClassName
+      ? storageClasses.get({ name: storageClassName })
+      : undefined;
+    return {
+      ...(claim === undefined ? {} : { claim }),
+      ...(volume === undefined ? {} : { volume }),
+      ...(storageClass === undefined ? {} : { storageClass }),
+    };
+  }
+
+  /** The resource is gone: nothing about it is kept. */
+  forget(uid: string): void {
+    this.#logs.forget(uid);
+  }
+}

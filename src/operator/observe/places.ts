@@ -1,0 +1,86 @@
+/** Who may have a Job next: the cap on Jobs that run at once, first come, first served. */
+import type { Job } from "kubernetes-types/batch/v1.d.ts";
+import type { Pod } from "kubernetes-types/core/v1.d.ts";
+import { keyOf, keyText } from "../../kube/resource-type.ts";
+import type { Store } from "../../kube/store.ts";
+import type { Load } from "../plan/observation.ts";
+import { controllerUid, hasEnded, isUnfinished } from "./indexes.ts";
+
+export class Places {
+  readonly #jobs: Store<Job>;
+  readonly #pods: Store<Pod>;
+  /** Keys of resources that wait, in the order in which they asked. */
+  readonly #waiting = new Set<string>();
+  /** Jobs that have been asked for and are not in the cache yet: key of the Job to owner's uid. */
+  readonly #reserved = new Map<string, string>();
+
+  constructor(jobs: Store<Job>, pods: Store<Pod>) {
+    this.#jobs = jobs;
+    this.#pods = pods;
+  }
+
+  /** What others have under way, as the resource with that key and uid sees it. */
+  load(key: string, uid: string): Load {
+    const others = this.#jobs
+      .by("state", "unfinished")
+      .filter((job) => !controllerUid(job).includes(uid));
+    const reserved = [...this.#reserved.values()].filter((owner) => owner !== uid).length;
+    const perNode = new Map<string, number>();
+    let unplaced = reserved;
+    for (const job of others) {
+      const pod = this.#pods.by("job", keyText(keyOf(job))).find((each) => !hasEnded(each));
+      const node = pod?.spec?.nodeName;
+      if (node === undefined) unplaced += 1;
+      else perNode.set(node, (perNode.get(node) ?? 0) + 1);
+    }
+    return { jobs: others.length + reserved, unplaced, perNode, waitingBefore: this.#before(key) };
+  }
+
+  #before(key: string): number {
+    let before = 0;
+    for (const each of this.#waiting) {
+      if (each === key) break;
+      before += 1;
+    }
+    return before;
+  }
+
+  /** Notes whether a resource waits; one that goes on waiting keeps its turn. */
+  settle(key: string, waits: boolean): void {
+    if (waits) this.#waiting.add(key);
+    else this.#waiting.delete(key);
+  }
+
+  isWaiting(key: string): boolean {
+    return this.#waiting.has(key);
+  }
+
+  /** The next resources to ask, at most so many. */
+  next(count: number): string[] {
+    return [...this.#waiting.values().take(count)];
+  }
+
+  /** Counts a Job from the moment at which it is asked for, until the cache has it. */
+  reserve(job: Job): void {
+    const [owner = ""] = controllerUid(job);
+    this.#reserved.set(keyText(keyOf(job)), owner);
+  }
+
+  /** The Job is in the cache, or was refused. */
+  release(job: Job): void {
+    this.#reserved.delete(keyText(keyOf(job)));
+  }
+
+  /** How many more Jobs may run at once under a cap. */
+  free(maxJobs: number | undefined): number {
+    const running = this.#jobs.by("state", "unfinished").length + this.#reserved.size;
+    return maxJobs === undefined ? Infinity : Math.max(0, maxJobs - running);
+  }
+}
+
+/** Whether a change of a Job gives a place back. */
+export function freesPlace({ before, after }: { before?: Job; after?: Job }): boolean {
+  return (
+    before !== undefined && isUnfinished(before) && (after === undefined || !isUnfinished(after))
+  );
+}

@@ -1,0 +1,150 @@
+/** One ImageDiff, once: observe, plan, act, write the status, tell. */
+import { validateImageDiff } from "../api/manifest.ts";
+import type { ImageDiff } from "../api/resource.ts";
+import type { Client } from "../kube/client.ts";
+import type { EventRecorder } from "../kube/events.ts";
+import type { Log } from "../kube/log.ts";
+import { Failure } from "../report/reasons.ts";
+import { act, type Refusal } from "./act/act.ts";
+import type { StatusWriter } from "./act/status-writer.ts";
+import type { Caches } from "./observe/caches.ts";
+import type { Observer } from "./observe/observe.ts";
+import type { Places } from "./observe/places.ts";
+import type { Action, Announcement, Plan } from "./plan/actions.ts";
+import { plan, planInvalid } from "./plan/plan.ts";
+import type { Observation } from "./plan/observation.ts";
+import type { StoredImageDiff } from "./resources.ts";
+
+export interface ReconcilerOptions {
+  client: Client;
+  caches: Caches;
+  observer: Observer;
+  places: Places;
+  statuses: StatusWriter;
+  events: EventRecorder;
+  log: Log;
+  /** Called after a status has been written. */
+  onStatus?: (resource: StoredImageDiff, status: NonNullable<StoredImageDiff["status"]>) => void;
+}
+
+/** What an event says that the operator did, by its kind. */
+const EVENT_ACTION = "Reconcile";
+
+export class Reconciler {
+  readonly #options: ReconcilerOptions;
+
+  constructor(options: ReconcilerOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Brings one resource a step further.
+   * @param key `namespace/name`.
+   * @throws ApiError or the network's error: to be tried again.
+   */
+  async reconcile(key: string): Promise<{ lookAgainSeconds?: number }> {
+    const { caches, statuses, places } = this.#options;
+    const [namespace = "", name = ""] = key.split("/");
+    const cached = caches.imageDiffs.get({ namespace, name });
+    if (cached === undefined) {
+      places.settle(key, false);
+      return {};
+    }
+    const stored = statuses.latest(cached);
+    const resource = parsed(stored);
+    const decided =
+      resource instanceof Failure
+        ? planInvalid(stored, resource, new Date())
+        : await this.#decideAndAct(key, resource);
+    places.settle(key, decided.waitsForPlace === true);
+    await this.#tell(stored, decided);
+    const { lookAgainSeconds } = decided;
+    return lookAgainSeconds === undefined ? {} : { lookAgainSeconds };
+  }
+
+  async #decideAndAct(key: string, resource: ImageDiff): Promise<Plan> {
+    const { observer, places } = this.#options;
+    let observation = await observer.observe(resource);
+    let decided = plan(observation);
+    if (decided.actions.some(makesJob)) {
+      const live = await observer.observeLive(resource);
+      // From here to the reservation nothing else gets to run, so that no two take one place.
+      observation = { ...live, load: places.load(key, resource.metadata.uid ?? "") };
+      decided = plan(observation);
+    }
+    places.settle(key, decided.waitsForPlace === true);
+    const refusal = await this.#act(resource, decided.actions);
+    return refusal === undefined ? decided : plan(withRefusal(observation, refusal));
+  }
+
+  async #act(resource: ImageDiff, actions: readonly Action[]): Promise<Refusal | undefined> {
+    const { client, places, log } = this.#options;
+    for (const action of actions) if (makesJob(action)) places.reserve(action.job);
+    for (const action of actions) {
+      log.info({ ...who(resource), action: action.type }, "acts");
+      try {
+        const refusal = await act(client, resource, action);
+        if (refusal === undefined) continue;
+        if (makesJob(action)) places.release(action.job);
+        return refusal;
+      } catch (error) {
+        if (makesJob(action)) places.release(action.job);
+        throw error;
+      }
+    }
+    return undefined;
+  }
+
+  async #tell(stored: StoredImageDiff, { status, announcements }: Plan): Promise<void> {
+    const { statuses, onStatus, log } = this.#options;
+    const written = await statuses.write(stored, status);
+    if (!written) return;
+    log.info({ ...who(stored), phase: status.phase }, "status written");
+    onStatus?.(stored, status);
+    for (const announcement of announcements) this.#announce(stored, announcement);
+  }
+
+  #announce({ apiVersion, kind, metadata }: StoredImageDiff, announcement: Announcement): void {
+    const { namespace = "", name = "", uid = "" } = metadata ?? {};
+    this.#options.events.record(
+      { apiVersion: apiVersion ?? "", kind: kind ?? "", namespace, name, uid },
+      { ...announcement, action: EVENT_ACTION },
+    );
+  }
+}
+
+/** Which resource a line of the log is about. */
+function who({ metadata }: StoredImageDiff | ImageDiff): object {
+  const { namespace, name, uid } = metadata ?? {};
+  return { namespace, name, uid };
+}
+
+function makesJob(action: Action): action is Action & { type: "CreateJob" } {
+  return action.type === "CreateJob";
+}
+
+function withRefusal(observation: Observation, refusal: Refusal): Observation {
+  return { ...observation, refusal };
+}
+
+/** By the object in the cache: a resource is checked once for each of its versions. */
+const checked = new WeakMap<StoredImageDiff, ImageDiff | Failure>();
+
+function parsed(stored: StoredImageDiff): ImageDiff | Failure {
+  let result = checked.get(stored);
+  if (result === undefined) {
+    result = validated(stored);
+    checked.set(stored, result);
+  }
+  return result;
+}
+
+function validated(stored: StoredImageDiff): ImageDiff | Failure {
+  try {
+    const resource = validateImageDiff(stored);
+    return stored.status === undefined ? resource : { ...resource, status: stored.status };
+  } catch (error) {
+    if (error instanceof Failure) return error;
+    throw error;
+  }
+}

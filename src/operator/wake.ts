@@ -1,0 +1,75 @@
+/** Which resources are looked at again after which change. */
+import type { Job } from "kubernetes-types/batch/v1.d.ts";
+import type { PersistentVolumeClaim, Pod } from "kubernetes-types/core/v1.d.ts";
+import { keyOf, keyText, type KubeObject } from "../kube/resource-type.ts";
+import type { CacheListeners, Caches, Change } from "./observe/caches.ts";
+import { claimKey, claimNames, hasEnded } from "./observe/indexes.ts";
+import { freesPlace, type Places } from "./observe/places.ts";
+
+export interface Waker {
+  caches: () => Caches;
+  places: () => Places;
+  /** Has a resource looked at, by `namespace/name`. */
+  wake: (key: string) => void;
+  /** Has those looked at that wait for a place, as far as there are places. */
+  wakeWaiting: () => void;
+  /** A resource is gone. */
+  forget: (uid: string) => void;
+}
+
+export function listeners({ caches, places, wake, wakeWaiting, forget }: Waker): CacheListeners {
+  /** Those that have not begun and use a claim: only they care who else uses it. */
+  const wakeByClaim = (namespace: string | undefined, claimName: string): void => {
+    for (const resource of caches().imageDiffs.by("claim", claimKey(namespace, claimName))) {
+      const key = keyText(keyOf(resource));
+      const idle = caches().jobs.by("owner", resource.metadata?.uid ?? "").length === 0;
+      const finished = resource.status?.completionTime !== undefined;
+      if (idle && !finished && !places().isWaiting(key)) wake(key);
+    }
+  };
+  return {
+    imageDiff({ before, after }) {
+      const uid = before?.metadata?.uid;
+      if (uid !== undefined && after === undefined) forget(uid);
+      wakeItself(wake, before, after);
+    },
+    job(change) {
+      if (change.after !== undefined) places().release(change.after);
+      wakeOwner(wake, change);
+      if (freesPlace(change)) wakeWaiting();
+    },
+    pod({ before, after }) {
+      const pod = after ?? before;
+      if (pod === undefined) return;
+      const jobName = pod.metadata?.labels?.["batch.kubernetes.io/job-name"];
+      const job =
+        jobName === undefined
+          ? undefined
+          : caches().jobs.get({ namespace: pod.metadata?.namespace, name: jobName });
+      if (job !== undefined) wakeOwner(wake, { after: job });
+      if (sameUse(before, after)) return;
+      for (const claim of claimNames(pod)) wakeByClaim(pod.metadata?.namespace, claim);
+    },
+    claim({ before, after }: Change<PersistentVolumeClaim>) {
+      const { namespace, name = "" } = (after ?? before)?.metadata ?? {};
+      wakeByClaim(namespace, name);
+    },
+  };
+}
+
+function wakeItself(wake: (key: string) => void, ...versions: (KubeObject | undefined)[]): void {
+  const object = versions.find((version) => version !== undefined);
+  if (object !== undefined) wake(keyText(keyOf(object)));
+}
+
+function wakeOwner(wake: (key: string) => void, { before, after }: Change<Job>): void {
+  const { namespace, ownerReferences } = (after ?? before)?.metadata ?? {};
+  const owner = ownerReferences?.find(({ controller }) => controller === true);
+  if (owner !== undefined) wake(keyText({ namespace, name: owner.name }));
+}
+
+/** Whether a pod holds its claims as before: a pod's claims never change, only how it fares. */
+function sameUse(before: Pod | undefined, after: Pod | undefined): boolean {
+  if (before === undefined || after === undefined) return false;
+  return hasEnded(before) === hasEnded(after) && before.spec?.nodeName === after.spec?.nodeName;
+}
