@@ -21,7 +21,7 @@ test("docs/reasons.md has every reason word under its exit code, and no other", 
 
 describe("docs/command.md", () => {
   const sections = sectionsOf(textOf("docs/command.md"));
-  const commands = ["diff", "estimate", "verify", "chain", "restore", "run"];
+  const commands = ["diff", "estimate", "verify", "chain", "restore", "run", "controller"];
   /** estimate's section refers to diff's. */
   const sectionFor = (command: string): string =>
     (sections.get(command) ?? "") + (command === "estimate" ? (sections.get("diff") ?? "") : "");
