@@ -85,6 +85,8 @@ export function apiServerArguments(paths: Paths, port: number): string[] {
     `--audit-log-path=${paths.auditLog}`,
     // A test reads what its request has written as soon as it is answered.
     "--audit-log-mode=blocking-strict",
+    // In MiB: it stays one file.
+    "--audit-log-maxsize=100000",
     // Else it waits for a minute when it ends, for watches that never do.
     "--shutdown-send-retry-after=true",
   ];

@@ -10,6 +10,11 @@ export interface KeyPair {
   readonly key: string;
 }
 
+/** The contents of both. */
+export function readKeyPair({ certificate, key }: KeyPair): { cert: string; key: string } {
+  return { cert: readFileSync(certificate, "utf8"), key: readFileSync(key, "utf8") };
+}
+
 // The names under which the API server is called, from outside and from pods.
 const serverNames = [
   ...["DNS:localhost", "IP:127.0.0.1", "IP:10.0.0.1"],
