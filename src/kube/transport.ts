@@ -15,7 +15,7 @@ export interface HttpResponse {
   status: number;
   /** Names in lower case. */
   headers: Record<string, string>;
-  /** The body as it arrives; reading it throws when the connection breaks. */
+  /** The body as it arrives; reading it throws when the connection breaks. Leaving it ends it. */
   body: AsyncIterable<Uint8Array>;
 }
 
@@ -24,3 +24,8 @@ export interface HttpResponse {
  * @throws Error of the network, or the signal's reason.
  */
 export type Transport = (request: HttpRequest) => Promise<HttpResponse>;
+
+/** The reason of a signal that gave up waiting: the connection may be dead. */
+export class NoAnswer extends Error {
+  override readonly name = "NoAnswer";
+}
