@@ -1,7 +1,7 @@
 /** The controller as a process: its flags' values, the cluster, its log, signals and the end. */
 import { hostname } from "node:os";
 import { pino } from "pino";
-import { Quantity } from "../api/fields.ts";
+import { Quantity } from "../api/quantity.ts";
 import { connect } from "../kube/connection.ts";
 import { loadKubeConfig } from "../kube/kube-config.ts";
 import { Controller } from "../operator/controller.ts";
@@ -24,8 +24,9 @@ export async function runController(
   const { config, namespace } = loadKubeConfig(flags.kubeconfig);
   const log = pino({
     level: flags.logLevel,
-    base: undefined,
     timestamp: pino.stdTimeFunctions.isoTime,
+    // A sentence; what else an error carries may hold what does not belong into a log.
+    serializers: { error: (error: unknown) => (error instanceof Error ? error.message : error) },
   });
   const connection = connect(config);
   const controller = new Controller({

@@ -1,8 +1,9 @@
 /** Which resources are looked at again after which change. */
 import type { Job } from "kubernetes-types/batch/v1.d.ts";
-import type { PersistentVolumeClaim, Pod } from "kubernetes-types/core/v1.d.ts";
+import type { Pod } from "kubernetes-types/core/v1.d.ts";
 import { keyOf, keyText, type KubeObject } from "../kube/resource-type.ts";
-import type { CacheListeners, Caches, Change } from "./observe/caches.ts";
+import type { Change } from "../kube/store.ts";
+import type { CacheListeners, Caches } from "./observe/caches.ts";
 import { claimKey, claimNames, hasEnded } from "./observe/indexes.ts";
 import { freesPlace, type Places } from "./observe/places.ts";
 
@@ -50,8 +51,12 @@ export function listeners({ caches, places, wake, wakeWaiting, forget }: Waker):
       if (sameUse(before, after)) return;
       for (const claim of claimNames(pod)) wakeByClaim(pod.metadata?.namespace, claim);
     },
-    claim({ before, after }: Change<PersistentVolumeClaim>) {
+    claim({ before, after }) {
       const { namespace, name = "" } = (after ?? before)?.metadata ?? {};
+      wakeByClaim(namespace, name);
+    },
+    volume({ before, after }) {
+      const { namespace, name = "" } = (after ?? before)?.spec?.claimRef ?? {};
       wakeByClaim(namespace, name);
     },
   };

@@ -49,17 +49,21 @@ export async function act(
       return undefined;
     case "DeleteResource":
       await ignoreGone(
-        client.delete(ImageDiffs, { namespace, name }, {
-          uid: action.uid,
-          propagationPolicy: "Background",
-        }),
+        client.delete(
+          ImageDiffs,
+          { namespace, name },
+          {
+            uid: action.uid,
+            propagationPolicy: "Background",
+          },
+        ),
       );
       return undefined;
   }
 }
 
 /** Statuses by which the API server refuses an object for what it is, or for whose it is. */
-const REFUSALS = [400, 403, 404, 422];
+const REFUSALS = new Set([400, 403, 404, 422]);
 
 async function createJob(client: Client, job: Job): Promise<Refusal | undefined> {
   try {
@@ -67,7 +71,7 @@ async function createJob(client: Client, job: Job): Promise<Refusal | undefined>
     return undefined;
   } catch (error) {
     if (isAlreadyExists(error)) return foreignJob(client, job);
-    if (error instanceof ApiError && REFUSALS.includes(error.status)) {
+    if (error instanceof ApiError && REFUSALS.has(error.status)) {
       return { reason: error.reason, message: error.message };
     }
     throw error;

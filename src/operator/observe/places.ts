@@ -2,19 +2,19 @@
 import type { Job } from "kubernetes-types/batch/v1.d.ts";
 import type { Pod } from "kubernetes-types/core/v1.d.ts";
 import { keyOf, keyText } from "../../kube/resource-type.ts";
-import type { Store } from "../../kube/store.ts";
 import type { Load } from "../plan/observation.ts";
 import { controllerUid, hasEnded, isUnfinished } from "./indexes.ts";
+import type { Objects } from "./scoped.ts";
 
 export class Places {
-  readonly #jobs: Store<Job>;
-  readonly #pods: Store<Pod>;
+  readonly #jobs: Objects<Job>;
+  readonly #pods: Objects<Pod>;
   /** Keys of resources that wait, in the order in which they asked. */
   readonly #waiting = new Set<string>();
   /** Jobs that have been asked for and are not in the cache yet: key of the Job to owner's uid. */
   readonly #reserved = new Map<string, string>();
 
-  constructor(jobs: Store<Job>, pods: Store<Pod>) {
+  constructor(jobs: Objects<Job>, pods: Objects<Pod>) {
     this.#jobs = jobs;
     this.#pods = pods;
   }
