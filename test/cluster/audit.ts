@@ -26,7 +26,10 @@ export function accountName(namespace: string, name: string): string {
   return `system:serviceaccount:${namespace}:${name}`;
 }
 
-/** The requests from its making on. */
+/**
+ * The requests from its making on. One whose answer is small is there before its answer is; after a
+ * large one, such as a long list, it may take a moment.
+ */
 export class AuditTrail {
   readonly #path: string;
   readonly #start: number;

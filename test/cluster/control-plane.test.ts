@@ -1,4 +1,4 @@
-import { afterAll, expect, test } from "vitest";
+import { afterAll, expect, onTestFinished, test } from "vitest";
 import type { Job } from "kubernetes-types/batch/v1.d.ts";
 import type { ConfigMap, Event, ResourceQuota } from "kubernetes-types/core/v1.d.ts";
 import { accountName, AuditTrail } from "./audit.ts";
@@ -117,16 +117,22 @@ test("a control plane of a test's own goes through an outage of its API server",
   try {
     const job = jobManifest("default", "survivor");
     const client = adminOf(plane);
+    onTestFinished(async () => client.close());
     await client.create(job);
     const { server } = plane;
 
     await plane.stopApiServer();
     await expect(client.get(job)).rejects.toThrow("ECONNREFUSED");
     await plane.startApiServer();
-
     expect(plane.server).toBe(server);
     expect((await podOf(client, job)).status?.phase).toBe("Pending");
-    await client.close();
+
+    plane.freezeApiServer();
+    await expect(
+      client.send("GET", "/readyz", { signal: AbortSignal.timeout(100) }),
+    ).rejects.toThrow("timeout");
+    plane.thawApiServer();
+    expect(await client.text("/readyz")).toBe("ok");
   } finally {
     await plane.stop();
   }

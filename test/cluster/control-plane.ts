@@ -6,7 +6,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { binaries } from "./binaries.ts";
-import { Client } from "./client.ts";
+import { Client, type KubeObject } from "./client.ts";
 import { Daemon } from "./daemon.ts";
 import {
   apiServerArguments,
@@ -36,8 +36,11 @@ export interface Access {
 type Programs = Record<"etcd" | "kube-apiserver" | "kube-controller-manager", string>;
 
 export interface ControlPlaneOptions {
-  /** Files or folders of manifests that are there before the controllers start. */
-  manifests?: readonly string[];
+  /**
+   * What is there before the controllers start: manifests, or the paths of files or folders of
+   * them.
+   */
+  manifests?: ReadonlyArray<string | KubeObject>;
 }
 
 /** A client that may do everything; whoever asks for it closes it. */
@@ -142,7 +145,10 @@ export class ControlPlane implements Access {
     await this.#asAdmin(async (admin) => {
       // The garbage collector learns of new kinds only every half minute: what there is when it
       // starts, it knows.
-      await applyManifests(admin, manifests.flatMap(readManifests));
+      await applyManifests(
+        admin,
+        manifests.flatMap((given) => (typeof given === "string" ? readManifests(given) : given)),
+      );
       this.#startControllers();
       const account = "/api/v1/namespaces/default/serviceaccounts/default";
       const rootCa = "/api/v1/namespaces/default/configmaps/kube-root-ca.crt";
@@ -153,10 +159,22 @@ export class ControlPlane implements Access {
     });
   }
 
-  /** Ends the API server and waits until it is gone. The rest of the control plane stays. */
-  async stopApiServer(): Promise<void> {
-    await this.#apiServer?.stop();
+  /**
+   * Ends the API server and waits until it is gone. The rest of the control plane stays.
+   * @param signal SIGTERM, upon which it takes its leave for two seconds, or SIGKILL.
+   */
+  async stopApiServer(signal: "SIGTERM" | "SIGKILL" = "SIGTERM"): Promise<void> {
+    await this.#apiServer?.stop(signal);
     this.#apiServer = undefined;
+  }
+
+  /** From now on the API server is silent, without closing any connection, until it is thawed. */
+  freezeApiServer(): void {
+    this.#apiServer?.signal("SIGSTOP");
+  }
+
+  thawApiServer(): void {
+    this.#apiServer?.signal("SIGCONT");
   }
 
   /** Starts it again, on the same port and with the same data. */
@@ -168,8 +186,8 @@ export class ControlPlane implements Access {
     );
   }
 
-  async restartApiServer(): Promise<void> {
-    await this.stopApiServer();
+  async restartApiServer(signal?: "SIGTERM" | "SIGKILL"): Promise<void> {
+    await this.stopApiServer(signal);
     await this.startApiServer();
   }
 

@@ -63,10 +63,17 @@ export class Daemon {
     }
   }
 
+  /** Sends a signal, unless the program is gone. */
+  signal(signal: NodeJS.Signals): void {
+    if (this.#end === undefined) this.#child.kill(signal);
+  }
+
   /** Ends the program, and resolves when it is gone. */
-  async stop(): Promise<void> {
-    if (this.#end === undefined) this.#child.kill("SIGTERM");
-    const impatient = setTimeout(() => this.#child.kill("SIGKILL"), patienceMs);
+  async stop(signal: NodeJS.Signals = "SIGTERM"): Promise<void> {
+    this.signal(signal);
+    // It may be frozen.
+    this.signal("SIGCONT");
+    const impatient = setTimeout(() => this.signal("SIGKILL"), patienceMs);
     await this.#exited;
     clearTimeout(impatient);
   }

@@ -1,9 +1,10 @@
 /** Starts the one control plane that the tests of the project `cluster` share. */
-import { mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestProject } from "vitest/node";
 import { startControlPlane, type Access } from "./control-plane.ts";
+import { readManifests } from "./manifests.ts";
 
 declare module "vitest" {
   interface ProvidedContext {
@@ -11,11 +12,30 @@ declare module "vitest" {
   }
 }
 
+/** What a user who installs the operator gives it leave to do; the operator itself is the tests'. */
+const permissions = new Set([
+  ...["Namespace", "ServiceAccount"],
+  ...["ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"],
+]);
+
+const prefix = "imagediff-cluster-";
+
+/** Removes what runs have left that were killed; their programs ended with them. */
+function sweep(): void {
+  for (const name of readdirSync(tmpdir()).filter((entry) => entry.startsWith(prefix))) {
+    const pid = /^\d+(?=-)/.exec(name.slice(prefix.length))?.[0];
+    if (pid === undefined || existsSync(`/proc/${pid}`)) continue;
+    rmSync(join(tmpdir(), name), { recursive: true, force: true });
+  }
+}
+
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const folder = mkdtempSync(join(tmpdir(), "imagediff-cluster-"));
+  sweep();
+  const folder = mkdtempSync(join(tmpdir(), `${prefix}${process.pid}-`));
   const remove = (): void => rmSync(folder, { recursive: true, force: true });
   try {
-    const plane = await startControlPlane(folder, { manifests: ["crds", "deploy"] });
+    const shipped = readManifests("deploy").filter(({ kind = "" }) => permissions.has(kind));
+    const plane = await startControlPlane(folder, { manifests: ["crds", ...shipped] });
     const { server, caPem, adminToken, auditLog } = plane;
     project.provide("cluster", { server, caPem, adminToken, auditLog, folder });
     return async () => {
