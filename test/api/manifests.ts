@@ -17,17 +17,25 @@ export function minimal(): { apiVersion: string; kind: string; metadata: Fields;
   };
 }
 
-/** The smallest manifest's text with these fields set; `undefined` takes a field away. */
-export function manifestWith(changes: Record<string, unknown>): string {
+/** The smallest manifest with these fields set, by path; `undefined` takes a field away. */
+export function fieldsWith(changes: Record<string, unknown>): Fields {
   const manifest = minimal();
   for (const [path, value] of Object.entries(changes)) set(manifest, path.split("."), value);
-  return stringify(manifest);
+  return manifest;
+}
+
+/** The text of {@link fieldsWith}. */
+export function manifestWith(changes: Record<string, unknown>): string {
+  return stringify(fieldsWith(changes));
 }
 
 function set(fields: Fields, [key = "", ...rest]: string[], value: unknown): void {
   if (rest.length > 0) {
-    fields[key] ??= {};
-    set(fields[key] as Fields, rest, value);
+    const inner = fields[key];
+    const isMap = typeof inner === "object" && inner !== null && !Array.isArray(inner);
+    const next = isMap ? (inner as Fields) : {};
+    fields[key] = next;
+    set(next, rest, value);
   } else if (value === undefined) delete fields[key];
   else fields[key] = value;
 }
