@@ -1,5 +1,8 @@
 /** How long to wait before the next attempt. */
 
+/** A server that asks for more is not believed. */
+const LONGEST_ASKED_SECONDS = 300;
+
 export interface BackoffOptions {
   /** After the first failure. */
   firstSeconds: number;
@@ -25,12 +28,15 @@ export class Backoff {
     return this.#failures;
   }
 
-  /** Counts a failure and says how many seconds to wait, no less than what the server asked for. */
-  next(atLeastSeconds = 0): number {
+  /** Counts a failure and says how many seconds to wait, no less than what the server asks for. */
+  next(askedSeconds = 0): number {
     const { firstSeconds, maxSeconds, jitter, random } = this.#options;
     const wait = Math.min(firstSeconds * 2 ** this.#failures, maxSeconds);
     this.#failures += 1;
-    return Math.max(wait * (1 - jitter + 2 * jitter * random()), atLeastSeconds);
+    return Math.max(
+      wait * (1 - jitter + 2 * jitter * random()),
+      Math.min(askedSeconds, LONGEST_ASKED_SECONDS),
+    );
   }
 
   reset(): void {

@@ -2,7 +2,7 @@
 import type { ListMeta } from "kubernetes-types/meta/v1.d.ts";
 import { apiError, isGone } from "./api-error.ts";
 import { readText } from "./body.ts";
-import { explain, noAnswer, requestName } from "./failure.ts";
+import { explain, noAnswer, noEnd, requestName } from "./failure.ts";
 import {
   keyOf,
   pathOf,
@@ -200,7 +200,7 @@ export class Client {
       });
       if (response.status !== 200) throw await refusal(what, response);
       const seconds = timeoutSeconds + WATCH_GRACE_SECONDS;
-      deadline.set(seconds, () => noAnswer(what, seconds));
+      deadline.set(seconds, () => noEnd(what, seconds));
       yield* readWatch<T>(what, response.body);
     } catch (error) {
       throw explain(what, error, deadline.signal);

@@ -69,7 +69,7 @@ export function connect(kubeConfig: KubeConfig): Connection {
       return {
         status: answer.statusCode,
         headers: single(answer.headers),
-        body: guardedBody(answer.body, () => isBroken(signal) && retire()),
+        body: attended(answer.body, () => isBroken(signal) && retire()),
       };
     } catch (error) {
       // What else is in the pool may be as dead, or know only an old certificate.
@@ -117,7 +117,7 @@ async function unlessAborted<T>(signal: AbortSignal, result: Promise<T>): Promis
   }
 }
 
-async function* guardedBody(
+async function* attended(
   body: AsyncIterable<Uint8Array>,
   onError: () => void,
 ): AsyncGenerator<Uint8Array, void> {

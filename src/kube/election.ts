@@ -1,4 +1,5 @@
 /** Which of several instances leads: the holder of a Lease, by the rules of client-go. */
+import { randomUUID } from "node:crypto";
 import { isAlreadyExists, isConflict, isNotFound } from "./api-error.ts";
 import type { Client } from "./client.ts";
 import { silent, type Log } from "./log.ts";
@@ -26,7 +27,7 @@ export interface ElectionOptions {
   client: Client;
   namespace: string;
   name: string;
-  /** Of this process, and no other ever: who finds it in the lease takes itself for the holder. */
+  /** Of this process, for people. */
   identity: string;
   /** How long others wait for a holder that is not heard. */
   leaseSeconds?: number;
@@ -64,7 +65,10 @@ export class Election {
       onLeading: () => {},
       random: Math.random,
     };
-    this.#options = { ...defaults, ...options };
+    // Who finds its own identity in the lease takes it for its own: no other process, not even
+    // this one's next life, may have the same.
+    const identity = `${options.identity}_${randomUUID()}`;
+    this.#options = { ...defaults, ...options, identity };
     // A request that hangs must leave time for another.
     this.#client = options.client.withTimeout(this.#options.renewSeconds * 500);
   }

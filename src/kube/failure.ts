@@ -13,7 +13,11 @@ export function requestName(
 }
 
 export function noAnswer(request: string, seconds: number): NoAnswer {
-  return new NoAnswer(`Cannot ${request}: nothing came for ${seconds} seconds.`);
+  return new NoAnswer(`Cannot ${request}: the answer was not there after ${seconds} seconds.`);
+}
+
+export function noEnd(request: string, seconds: number): NoAnswer {
+  return new NoAnswer(`Cannot ${request}: the answer had not ended after ${seconds} seconds.`);
 }
 
 /** What the caller is told: the signal's own reason, or why the network failed. */

@@ -1,5 +1,5 @@
 /** Keeps a store equal to what the API server has: one list, then watches from there on. */
-import { isForbidden, isGone, isNotFound, ApiError } from "./api-error.ts";
+import { ApiError, isForbidden, isNotFound } from "./api-error.ts";
 import { Backoff } from "./backoff.ts";
 import type { Client } from "./client.ts";
 import { silent, type Log } from "./log.ts";
@@ -125,9 +125,8 @@ export class Reflector<T extends KubeObject> {
       if (watching) hooks?.watchEnded?.(type, wordFor(error));
       if (watching && needsList(error)) this.#version = undefined;
       if (optional && (isForbidden(error) || isNotFound(error))) return this.#withdraw(error);
-      // That a resourceVersion is too old is nobody's failure.
-      const seconds = watching && isGone(error) ? 0 : this.#backoff.next(retryAfter(error));
-      this.#log.warn({ error, kind: type.kind, seconds }, "The watch is to be started again");
+      const seconds = this.#backoff.next(retryAfter(error));
+      this.#log.warn({ error, kind: type.kind, seconds }, "Objects are not followed for a moment");
       return seconds;
     }
   }
