@@ -1,5 +1,6 @@
 /** imagediff diff */
 import { Option, type Command } from "commander";
+import type { ExistingOutput } from "../engine/overlay/output-file.ts";
 import type { DiffRequest } from "../engine/request.ts";
 import { quote } from "../engine/text.ts";
 import { Failure } from "../report/reasons.ts";
@@ -18,6 +19,7 @@ import { overlayInWords } from "./words.ts";
 interface DiffFlags extends OverlayFlags {
   verify: string;
   force?: boolean;
+  acceptSame?: boolean;
 }
 
 export function addDiff(program: Command, { voice, exit }: CommandContext): void {
@@ -39,6 +41,10 @@ export function addDiff(program: Command, { voice, exit }: CommandContext): void
       ).default("full"),
     )
     .option("--force", "replace an existing OUTPUT_FILENAME")
+    .option(
+      "--accept-same",
+      "succeed with an existing OUTPUT_FILENAME that has the very bytes that would be written",
+    )
     .action(async (names: string[], flags: DiffFlags) => {
       exit(
         await runSession(
@@ -59,9 +65,17 @@ function parseDiff(names: string[], flags: DiffFlags): DiffRequest {
   const [filename, output] = takeNames(names, ["FILENAME", "OUTPUT_FILENAME"]);
   return {
     ...parseInputs(flags, filename),
-    output: { path: output, replace: flags.force === true },
+    output: { path: output, existing: parseExisting(flags) },
     verification: parseLevel(flags.verify),
   };
+}
+
+function parseExisting({ force = false, acceptSame = false }: DiffFlags): ExistingOutput {
+  if (force && acceptSame) {
+    throw new Failure("InvalidUsage", "--force and --accept-same exclude each other: give one.");
+  }
+  if (force) return "Replace";
+  return acceptSame ? "AcceptSame" : "Refuse";
 }
 
 function parseLevel(name: string): VerificationLevel {

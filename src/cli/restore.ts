@@ -32,7 +32,7 @@ export function addRestore(program: Command, { voice, exit }: CommandContext): v
         flags,
         async (listener) => {
           const [overlay, path] = takeNames(names, ["OVERLAY", "OUTPUT_FILENAME"]);
-          const output = { path, replace: flags.force === true };
+          const output = { path, existing: flags.force === true ? "Replace" : "Refuse" } as const;
           const format = parseRestoredFormat(flags.O);
           const volumes = flags.volume ?? [];
           const { restore } = await import("../engine/restore.ts");

@@ -2,6 +2,7 @@
 import type { Progress, VerificationLevel } from "../report/schema.ts";
 import type { Format } from "./image/format.ts";
 import type { OverlayOptions } from "./overlay/options.ts";
+import type { ExistingOutput } from "./overlay/output-file.ts";
 
 export interface ImageRequest {
   readonly path: string;
@@ -13,7 +14,7 @@ export interface DiffRequest {
   readonly base: ImageRequest;
   readonly modified: ImageRequest;
   /** Null for an estimate. */
-  readonly output: { readonly path: string; readonly replace: boolean } | null;
+  readonly output: { readonly path: string; readonly existing: ExistingOutput } | null;
   readonly options: OverlayOptions;
   /** The name to record for the base; undefined for the one by which the overlay finds it. */
   readonly backingFile: string | undefined;

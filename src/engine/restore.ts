@@ -7,13 +7,13 @@ import { chainOf, filesOf, requireImageUnchanged } from "./image/image.ts";
 import { openVolumes } from "./image/volumes.ts";
 import { openOverlay } from "./overlay-file.ts";
 import { convert, inheritedName } from "./overlay/convert.ts";
-import { OutputFile } from "./overlay/output-file.ts";
+import { OutputFile, type ExistingOutput } from "./overlay/output-file.ts";
 import type { Listener } from "./request.ts";
 import { writeFailure } from "./system/write.ts";
 
 export interface RestoreRequest {
   readonly overlay: string;
-  readonly output: { readonly path: string; readonly replace: boolean };
+  readonly output: { readonly path: string; readonly existing: ExistingOutput };
   readonly format: "raw" | "qcow2";
   /** Folders that every file must lie in; empty for no bound. */
   readonly volumes: readonly string[];

@@ -42,7 +42,15 @@ test.each([
     const hashes = new Map<string, string>();
     for (const workers of [1, 2, 7]) {
       for (const attempt of ["first", "second"]) {
-        await runDiff({ options, compressed, base, modified, output, workers, replace: true });
+        await runDiff({
+          options,
+          compressed,
+          base,
+          modified,
+          output,
+          workers,
+          existing: "Replace",
+        });
         const hash = createHash("sha256").update(readFileSync(output)).digest("hex");
         hashes.set(`${workers} workers, ${attempt}`, hash);
       }

@@ -64,7 +64,7 @@ test.each(kinds)("$name as base, every format as modified", async (baseKind) => 
       modified,
       modifiedFormat: modifiedKind.format,
       output,
-      replace: true,
+      existing: "Replace",
     });
     await expectClean(output);
     await expectIdentical(
@@ -94,7 +94,7 @@ test.each(outputs)("a qed overlay over $name", async (kind) => {
     modified,
     output,
     format: "qed",
-    replace: true,
+    existing: "Replace",
     verification: "full",
   });
   expect(result.output.format).toBe("qed");

@@ -61,7 +61,7 @@ async function expectRestored(overlay: string, modified: string, folder: string)
   await restore(
     {
       overlay,
-      output: { path, replace: false },
+      output: { path, existing: "Refuse" },
       format: "raw",
       volumes: [],
     },

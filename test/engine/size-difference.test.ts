@@ -92,7 +92,7 @@ test.each(cases)("a copy that was $name", async (tested) => {
   await restore(
     {
       overlay: pair.output,
-      output: { path: restored, replace: false },
+      output: { path: restored, existing: "Refuse" },
       format: "raw",
       volumes: [],
     },

@@ -8,6 +8,7 @@ import {
   lstatSync,
   readFileSync,
   symlinkSync,
+  unlinkSync,
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
@@ -48,6 +49,38 @@ describe("an output that exists", () => {
     writeFileSync(scene.output, "precious");
     writeFileSync(scene.base, "too short");
     await expectRefusal(scene, scene.diff("--force"), { reason: "SizeMismatch", says: [] });
+  });
+
+  test("is accepted with --accept-same where it has the very bytes, and only there", async () => {
+    const scene = new Scene();
+    await expectSuccess(scene, scene.diff("--accept-same"));
+    const made = readFileSync(scene.output);
+    const { ino } = lstatSync(scene.output);
+    await expectSuccess(scene, scene.diff("--accept-same"));
+    expect(lstatSync(scene.output).ino).toBe(ino);
+    expect(readFileSync(scene.output)).toEqual(made);
+
+    const last = made.length - 1;
+    for (const other of [
+      made.with(last, (made.at(last) ?? 0) ^ 1),
+      made.subarray(0, last),
+      Buffer.concat([made, Buffer.of(0)]),
+      Buffer.alloc(0),
+    ]) {
+      writeFileSync(scene.output, other);
+      await expectRefusal(scene, scene.diff("--accept-same"), exists);
+      expect(readFileSync(scene.output)).toEqual(Buffer.from(other));
+    }
+  });
+
+  test("with --accept-same: a symbolic link is no overlay", async () => {
+    const scene = new Scene();
+    await expectSuccess(scene, scene.diff());
+    const target = join(scene.folder, "target");
+    copyFileSync(scene.output, target);
+    unlinkSync(scene.output);
+    symlinkSync("target", scene.output);
+    await expectRefusal(scene, scene.diff("--accept-same"), exists);
   });
 
   test("as a symbolic link: the link counts, never what it leads to", async () => {

@@ -2,6 +2,7 @@
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { diff } from "../../src/engine/diff.ts";
+import type { ExistingOutput } from "../../src/engine/overlay/output-file.ts";
 import { parseOverlayOptions } from "../../src/engine/overlay/options.ts";
 import type { DiffRequest } from "../../src/engine/request.ts";
 import type { Format } from "../../src/engine/image/format.ts";
@@ -23,7 +24,7 @@ export interface TestDiff {
   options?: string;
   compressed?: boolean;
   backingFile?: string;
-  replace?: boolean;
+  existing?: ExistingOutput;
   allowSizeDifference?: boolean;
   verification?: VerificationLevel;
   trustHoles?: boolean;
@@ -37,7 +38,7 @@ export async function runDiff(test: TestDiff): Promise<OverlayResult> {
     base: { path: test.base, format: test.baseFormat ?? "raw" },
     modified: { path: test.modified, format: test.modifiedFormat ?? "raw" },
     output:
-      test.output === undefined ? null : { path: test.output, replace: test.replace ?? false },
+      test.output === undefined ? null : { path: test.output, existing: test.existing ?? "Refuse" },
     options: parseOverlayOptions(
       test.format ?? "qcow2",
       test.options === undefined ? [] : [test.options],

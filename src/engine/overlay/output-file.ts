@@ -22,12 +22,20 @@ import { isSameFile, type ImageFile } from "../image/file.ts";
 import { requireInside, volumeOf, type Volume } from "../image/volumes.ts";
 import { writeFailure } from "../system/write.ts";
 import { renameNoReplace, tryLock } from "../system/libc.ts";
+import { haveSameBytes } from "./same-bytes.ts";
 import { errorCode, messageOf, quote } from "../text.ts";
+
+/**
+ * Refuse: the run fails. Replace: it takes the file's place. AcceptSame: the run succeeds if the
+ * file is, byte for byte, what it has made itself; so a run whose success nobody heard of can be
+ * repeated.
+ */
+export type ExistingOutput = "Refuse" | "Replace" | "AcceptSame";
 
 export interface OutputRequest {
   readonly path: string;
-  /** Whether to replace an existing file. */
-  readonly replace: boolean;
+  /** What is done about a file that has the name already. */
+  readonly existing: ExistingOutput;
   readonly volumes: readonly Volume[];
   /** Files that must not be the output. */
   readonly inputs: readonly ImageFile[];
@@ -81,7 +89,7 @@ export class OutputFile {
     return this.#inFolder(basename(this.#request.path));
   }
 
-  #requireFree(): void {
+  #requireFree(acceptable = this.#request.existing !== "Refuse"): void {
     const existing = lstatSync(this.#final, { bigint: true, throwIfNoEntry: false });
     if (existing === undefined) return;
     const name = quote(this.#request.path);
@@ -98,7 +106,7 @@ export class OutputFile {
         `The output ${name} exists and is not a regular file.`,
       );
     }
-    if (!this.#request.replace) throw exists(this.#request.path);
+    if (!acceptable) throw exists(this.#request.path);
   }
 
   /**
@@ -159,19 +167,42 @@ export class OutputFile {
 
   /**
    * Gives the file its name, for good: the file must have been synced.
-   * @throws Failure OutputExists where another came first.
+   * @throws Failure OutputExists where another came first, or is not the same.
    */
   finish(): void {
     try {
-      if (this.#request.replace || !renameNoReplace(this.#temporary, this.#final)) {
-        this.#requireFree();
-        renameSync(this.#temporary, this.#final);
-      }
-      this.#finished = true;
+      const same = this.#request.existing === "AcceptSame" && this.#isThere();
+      if (!same) this.#rename();
+      this.#finished = !same;
       fsyncSync(this.#folder);
     } catch (error) {
       if (error instanceof Failure) throw error;
       throw errorCode(error) === "EEXIST" ? exists(this.#request.path) : writeFailure(error);
+    }
+  }
+
+  #rename(): void {
+    const { existing } = this.#request;
+    if (existing !== "Replace" && renameNoReplace(this.#temporary, this.#final)) return;
+    this.#requireFree(existing === "Replace");
+    renameSync(this.#temporary, this.#final);
+  }
+
+  /**
+   * Whether the file with the final name has the very bytes of this one; false if there is none.
+   * @throws Failure OutputExists where it has others.
+   */
+  #isThere(): boolean {
+    const existing = lstatSync(this.#final, { throwIfNoEntry: false });
+    if (existing === undefined) return false;
+    if (!existing.isFile()) throw exists(this.#request.path);
+    const fd = openSync(this.#final, constants.O_RDONLY | constants.O_NOFOLLOW);
+    try {
+      if (!haveSameBytes(fd, this.fd)) throw exists(this.#request.path);
+      fsyncSync(fd);
+      return true;
+    } finally {
+      closeSync(fd);
     }
   }
 

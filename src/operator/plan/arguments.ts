@@ -45,7 +45,9 @@ function writeOptions(resource: ImageDiff, volumes: Volumes): string[] {
   return [
     ...["--verify", verification.toLowerCase()],
     ...["--backing-file", backingFileName(resource, volumes)],
-    ...(output.overwrite ? ["--force"] : []),
+    // An overlay that is there already may be this very one: a pod can be lost after it has
+    // finished the work and before anyone heard of it.
+    output.overwrite ? "--force" : "--accept-same",
   ];
 }
 
