@@ -6,6 +6,7 @@ import { projectFile } from "../../scripts/docs.ts";
 import { parseManifest, validateImageDiff } from "../../src/api/manifest.ts";
 import { Failure } from "../../src/report/reasons.ts";
 import { badManifests } from "../api/bad-manifests.ts";
+import { goodManifests } from "../api/good-manifests.ts";
 import { fieldsWith, manifestWith, type Fields } from "../api/manifests.ts";
 import { manifests } from "../api/samples.ts";
 import { adminClient } from "./cluster.ts";
@@ -32,6 +33,11 @@ interface DefinitionStatus {
 test.each(badManifests)("$name is refused", async ({ changes, server }) => {
   const message = await refusal(imageDiffs.dryRun(fieldsWith(changes)));
   for (const words of server) expect(message).toContain(words);
+});
+
+test.each(goodManifests)("%j is accepted", async (changes) => {
+  const { spec } = await imageDiffs.dryRun(fieldsWith(changes));
+  expect(spec).toEqual(parseManifest(manifestWith(changes)).spec);
 });
 
 test("what is stored has the defaults of a run without a cluster", async () => {
