@@ -12,6 +12,11 @@ export function conclusion(
 ): OverlayResult | FailureReport {
   if (lastLine?.type === "failure") return lastLine;
   if (lastLine !== undefined && exitCode === ExitCode.Done) return lastLine;
+  return silentFailure(exitCode);
+}
+
+/** The failure of an engine that ended without a word. */
+export function silentFailure(exitCode: number): FailureReport {
   return {
     type: "failure",
     reason: "InternalError",

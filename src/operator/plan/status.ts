@@ -3,12 +3,18 @@
  * the engine in, the next status out; the same for the controller and a run without a cluster.
  */
 import { outputPath, type ImageDiff } from "../../api/resource.ts";
-import { StatusBounds, type BackingChainLink, type ImageDiffStatus } from "../../api/status.ts";
+import {
+  StatusBounds,
+  type BackingChainLink,
+  type ImageDiffStatus,
+  type LastFailure,
+} from "../../api/status.ts";
 import { ExitCode } from "../../report/reasons.ts";
-import type { FailureReport, Line, OverlayResult, Progress } from "../../report/schema.ts";
-import { timestamp, withCondition, withoutConditions } from "./conditions.ts";
-import { savingsSentence, savingsSummary, verifiedWords } from "./words.ts";
+import type { Line, OverlayResult, Progress } from "../../report/schema.ts";
+import { timestamp } from "./conditions.ts";
+import { clip, moving, ready, set, stalled, type Moment } from "./states.ts";
 import { claimsOf, locate, type Volumes } from "./volumes.ts";
+import { savingsSentence, savingsSummary, verifiedWords } from "./words.ts";
 
 export interface StatusContext {
   resource: ImageDiff;
@@ -19,17 +25,20 @@ export interface StatusContext {
 }
 
 /** The status once the engine has been started, the first time or again. */
-export function startedStatus(previous: ImageDiffStatus, context: StatusContext): ImageDiffStatus {
-  const { now } = context;
+export function startedStatus(
+  previous: ImageDiffStatus,
+  context: Pick<StatusContext, "resource" | "now">,
+): ImageDiffStatus {
   const { completionTime: _, progress: __, ...kept } = previous;
   const status = {
     ...kept,
     ...generationOf(context),
     phase: "Starting" as const,
     attempts: (previous.attempts ?? 0) + 1,
-    startTime: previous.startTime ?? timestamp(now),
+    startTime: previous.startTime ?? timestamp(context.now),
   };
-  return reconciling(status, "Starting", "The engine has been started.", context);
+  const cause = { reason: "Starting", message: "The engine has been started." };
+  return moving(status, cause, momentOf(context));
 }
 
 /** The status after one more line of the engine. */
@@ -40,7 +49,10 @@ export function statusAfterLine(
 ): ImageDiffStatus {
   if (line.type === "progress") return progressed(previous, line, context);
   if (line.type === "result") return succeeded(previous, line, context);
-  return failed(previous, line, context);
+  const { reason, message, exitCode } = line;
+  const failure = { reason, message, exitCode };
+  const retries = exitCode === ExitCode.Retryable && context.willRetry;
+  return (retries ? retryStatus : failedStatus)(previous, failure, context);
 }
 
 function progressed(
@@ -51,7 +63,8 @@ function progressed(
   // Restoring is another command's phase: no ImageDiff asks for it.
   if (phase === "Restoring") return previous;
   const progress = { bytesDone, bytesTotal, percent: Math.floor(percent) };
-  return reconciling({ ...previous, phase, progress }, phase, sentences[phase], context);
+  const cause = { reason: phase, message: sentences[phase] };
+  return moving({ ...previous, phase, progress }, cause, momentOf(context));
 }
 
 const sentences = {
@@ -79,36 +92,47 @@ function succeeded(
     readStrategy: result.readStrategy,
     readStrategyReason: clip(result.readStrategyReason, StatusBounds.message),
   };
-  const settled = { ...status, conditions: settledConditions(previous) };
   const reason = result.mode === "Diff" ? "OverlayReady" : "Estimated";
-  const ready = set(settled, "Ready", "True", reason, savingsSentence(result, resource), context);
-  if (result.mode === "Estimate") return ready;
-  const { verified, reason: why, message } = verifiedWords(result.verification);
-  return set(ready, "Verified", verified, why, message, context);
+  const message = savingsSentence(result, resource);
+  const done = ready(status, { reason, message }, momentOf(context));
+  if (result.mode === "Estimate") return done;
+  const { verified, ...why } = verifiedWords(result.verification);
+  return set(done, "Verified", verified, why, momentOf(context));
 }
 
-function failed(
+/** The status after a failure that will be tried again. */
+export function retryStatus(
   previous: ImageDiffStatus,
-  { reason, message, exitCode }: FailureReport,
-  context: StatusContext,
+  failure: LastFailure,
+  context: Pick<StatusContext, "resource" | "now">,
 ): ImageDiffStatus {
-  const sentence = clip(message, StatusBounds.message);
-  const lastFailure = { reason, message: sentence, exitCode };
-  const status: ImageDiffStatus =
-    reason === "VerificationFailed"
-      ? set({ ...previous, lastFailure }, "Verified", "False", reason, sentence, context)
-      : { ...previous, lastFailure };
-  if (exitCode === ExitCode.Retryable && context.willRetry) {
-    return reconciling({ ...status, phase: "Waiting" }, reason, sentence, context);
-  }
-  const final: ImageDiffStatus = {
-    ...status,
-    phase: "Failed",
+  const status = { ...withFailure(previous, failure, context), phase: "Waiting" as const };
+  return moving(status, failure, momentOf(context));
+}
+
+/** The status after a failure for good. */
+export function failedStatus(
+  previous: ImageDiffStatus,
+  failure: LastFailure,
+  context: Pick<StatusContext, "resource" | "now">,
+): ImageDiffStatus {
+  const status = {
+    ...withFailure(previous, failure, context),
+    phase: "Failed" as const,
     completionTime: timestamp(context.now),
-    conditions: settledConditions(status),
   };
-  const stalled = set(final, "Ready", "False", reason, sentence, context);
-  return set(stalled, "Stalled", "True", reason, sentence, context);
+  return stalled(status, failure, momentOf(context));
+}
+
+function withFailure(
+  previous: ImageDiffStatus,
+  failure: LastFailure,
+  context: Pick<StatusContext, "resource" | "now">,
+): ImageDiffStatus {
+  const lastFailure = { ...failure, message: clip(failure.message, StatusBounds.message) };
+  const status = { ...previous, lastFailure };
+  if (failure.reason !== "VerificationFailed") return status;
+  return set(status, "Verified", "False", failure, momentOf(context));
 }
 
 function outputStatus(
@@ -139,42 +163,13 @@ function chainStatus(
   }));
 }
 
-/** Work goes on: not Ready yet, Reconciling, and not Stalled any more. */
-function reconciling(
-  status: ImageDiffStatus,
-  reason: string,
-  message: string,
-  context: StatusContext,
-): ImageDiffStatus {
-  const moving = { ...status, conditions: withoutConditions(status.conditions ?? [], "Stalled") };
-  const notReady = set(moving, "Ready", "False", reason, message, context);
-  return set(notReady, "Reconciling", "True", reason, message, context);
+function momentOf({ resource, now }: Pick<StatusContext, "resource" | "now">): Moment {
+  return { now, generation: resource.metadata.generation };
 }
 
-/** The conditions without those that are only there while work goes on or is stuck. */
-function settledConditions({ conditions = [] }: ImageDiffStatus) {
-  return withoutConditions(conditions, "Reconciling", "Stalled");
-}
-
-function set(
-  status: ImageDiffStatus,
-  type: string,
-  value: "True" | "False" | "Unknown",
-  reason: string,
-  message: string,
-  context: StatusContext,
-): ImageDiffStatus {
-  const { conditions = [] } = status;
-  const condition = { type, status: value, ...generationOf(context), reason, message };
-  return { ...status, conditions: withCondition(conditions, condition, context.now) };
-}
-
-function generationOf({ resource }: StatusContext): { observedGeneration?: number } {
+function generationOf({ resource }: Pick<StatusContext, "resource">): {
+  observedGeneration?: number;
+} {
   const { generation } = resource.metadata;
   return generation === undefined ? {} : { observedGeneration: generation };
-}
-
-/** At most so many characters of a text. */
-function clip(text: string, characters: number): string {
-  return text.length <= characters ? text : `${text.slice(0, characters - 1).toWellFormed()}…`;
 }

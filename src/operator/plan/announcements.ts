@@ -1,0 +1,27 @@
+/** What users hear of once, told by how the status has changed. */
+import type { Condition, ImageDiffStatus } from "../../api/status.ts";
+import type { Announcement } from "./actions.ts";
+import { operatorReasons } from "./reasons.ts";
+
+const quiet: readonly string[] = operatorReasons.underWay;
+
+/**
+ * One announcement for each change of the reason: a success, a failure, a retry, and whatever the
+ * work waits for and somebody should act on. Messages may change without one.
+ */
+export function announcementsOf(previous: ImageDiffStatus, next: ImageDiffStatus): Announcement[] {
+  const ready = conditionOf(next, "Ready");
+  const unchanged =
+    ready?.reason === conditionOf(previous, "Ready")?.reason &&
+    conditionOf(next, "Stalled")?.reason === conditionOf(previous, "Stalled")?.reason;
+  if (ready === undefined || unchanged || quiet.includes(ready.reason)) return [];
+  const { reason, message } = ready;
+  return [{ type: ready.status === "True" ? "Normal" : "Warning", reason, message }];
+}
+
+export function conditionOf(
+  { conditions = [] }: ImageDiffStatus,
+  type: string,
+): Condition | undefined {
+  return conditions.find((each) => each.type === type);
+}

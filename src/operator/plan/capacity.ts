@@ -1,0 +1,27 @@
+/** Whether another engine may run now. */
+import { preconditionStatus } from "./preconditions.ts";
+import { waitingStatus, type Decision } from "./decision.ts";
+import type { Observation } from "./observation.ts";
+import { placement } from "./placement.ts";
+
+/** Waits where the administrator's caps are reached. Who asked before comes first. */
+export function withoutPlace(observation: Observation): Decision | undefined {
+  const { settings, load } = observation;
+  const { maxJobs = Infinity, maxJobsPerNode = Infinity } = settings;
+  const { node } = placement(observation);
+  const ahead = load.jobs + load.waitingBefore;
+  // A pod that is on no node yet may come to any: so the cap holds wherever the scheduler puts it.
+  const onNode =
+    (node === undefined ? Math.max(0, ...load.perNode.values()) : (load.perNode.get(node) ?? 0)) +
+    load.unplaced;
+  const message =
+    ahead >= maxJobs
+      ? `At most ${maxJobs} Jobs run at once (--max-jobs of the controller): this one starts when its turn comes.`
+      : onNode >= maxJobsPerNode
+        ? `At most ${maxJobsPerNode} Jobs run on a node at once (--max-jobs-per-node of the controller): this one starts when its turn comes.`
+        : undefined;
+  if (message === undefined) return undefined;
+  const cause = { reason: "CapacityReached", message };
+  const status = preconditionStatus(observation);
+  return { status: waitingStatus(observation, "Waiting", cause, status), waitsForPlace: true };
+}

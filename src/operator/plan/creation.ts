@@ -1,0 +1,72 @@
+/** Nothing is in the way: the engine may start. */
+import { isDeepStrictEqual } from "node:util";
+import type { Announcement } from "./actions.ts";
+import { conditionOf } from "./announcements.ts";
+import { podVolumes, waitingStatus, type Decision } from "./decision.ts";
+import { makeJob } from "./job.ts";
+import { presentJob } from "./jobs.ts";
+import type { Observation } from "./observation.ts";
+import { pinnedAffinity } from "./pinning.ts";
+import { placement } from "./placement.ts";
+import { preconditionStatus } from "./preconditions.ts";
+import { refusalCause } from "./refusals.ts";
+import { deletion } from "./replacement.ts";
+import { adjusted, created } from "./under-way.ts";
+
+/** Seconds until a Job that was refused is asked for again. */
+const REFUSED_LOOK_SECONDS = 30;
+
+/** The API server has just refused the Job. */
+export function refused(observation: Observation): Decision | undefined {
+  const { refusal } = observation;
+  if (refusal === undefined) return undefined;
+  const cause = refusalCause("The Job", refusal.message, {
+    reason: "JobRefused",
+    cure: "Mend what it says of spec.job; whoever runs the cluster knows its rules and webhooks.",
+  });
+  const status = waitingStatus(observation, "Waiting", cause, preconditionStatus(observation));
+  return { status, lookAgainSeconds: REFUSED_LOOK_SECONDS };
+}
+
+/** Lets the suspended Job go on, or makes one. */
+export function creation(observation: Observation): Decision {
+  const { node } = placement(observation);
+  const status = created(observation, preconditionStatus(observation));
+  const present = presentJob(observation);
+  if (present === undefined) {
+    const job = makeJob(observation, node);
+    return {
+      actions: [{ type: "CreateJob", job }],
+      status,
+      announcements: told(observation, status),
+    };
+  }
+  // Its claims may have moved to another node while it was suspended.
+  const affinity = pinnedAffinity(observation.resource.spec.job?.affinity, node);
+  if (isDeepStrictEqual(present.spec?.template.spec?.affinity, affinity)) {
+    return { actions: adjusted(present, observation, false), status };
+  }
+  return deletion([present], observation, "is bound to a node where the claims are no longer");
+}
+
+function told(observation: Observation, status: Decision["status"]): Announcement[] {
+  const { reason = "", message = "" } = conditionOf(status, "Ready") ?? {};
+  if (conditionOf(observation.status, "Ready")?.reason === reason) return [];
+  return [{ type: "Normal", reason, message }, ...pathsIgnored(observation)];
+}
+
+/** A path that was given for a Block claim, whose device is the image. */
+function pathsIgnored(observation: Observation): Announcement[] {
+  const { base, modified } = observation.resource.spec;
+  const volumes = podVolumes(observation);
+  return Object.entries({ base, modified })
+    .filter(([, { claimName, path }]) => volumes(claimName).block && path !== DEFAULT_PATH)
+    .map(([part, { claimName, path }]) => ({
+      type: "Warning",
+      reason: "PathIgnored",
+      message: `spec.${part}.path ${path} is ignored: ${claimName} is a Block claim, and its device is the image.`,
+    }));
+}
+
+/** What the schema fills in: nobody has asked for it. */
+const DEFAULT_PATH = "disk.img";

@@ -1,0 +1,47 @@
+/** The Jobs of a resource, and what they say about themselves. */
+import type { Job, JobCondition } from "kubernetes-types/batch/v1.d.ts";
+import type { Pod } from "kubernetes-types/core/v1.d.ts";
+import { jobName, settingsDigest, SETTINGS_KEY } from "./labels.ts";
+import type { Observation } from "./observation.ts";
+import { nameOf } from "./pods.ts";
+
+/** The condition of that type if it is true. */
+export function jobCondition(
+  { status }: Job,
+  type: "Complete" | "Failed" | "FailureTarget",
+): JobCondition | undefined {
+  return status?.conditions?.find((each) => each.type === type && each.status === "True");
+}
+
+export function isLeaving({ metadata }: Job | Pod): boolean {
+  return metadata?.deletionTimestamp !== undefined;
+}
+
+/** Whether the Job is the one that the resource should have, made with its present settings. */
+export function isCurrent(job: Job, { resource }: Observation): boolean {
+  return (
+    nameOf(job) === jobName(resource) &&
+    job.metadata?.annotations?.[SETTINGS_KEY] === settingsDigest(resource)
+  );
+}
+
+/** The Job that does or will do the resource's work. */
+export function presentJob(observation: Observation): Job | undefined {
+  return observation.jobs.find((job) => !isLeaving(job) && isCurrent(job, observation));
+}
+
+/** By this the Job controller keeps a pod that it has not counted yet (KEP-2307). */
+const TRACKING_FINALIZER = "batch.kubernetes.io/job-tracking";
+
+/** Whether the Job controller has taken note of a pod's end, and the Job shall go on. */
+export function isJudged({ metadata }: Pod, job: Job): boolean {
+  const counted = metadata?.finalizers?.includes(TRACKING_FINALIZER) !== true;
+  return counted && jobCondition(job, "FailureTarget") === undefined;
+}
+
+/** The pods of one Job. */
+export function podsOf({ metadata }: Job, { pods }: Observation): Pod[] {
+  return pods.filter((pod) =>
+    pod.metadata?.ownerReferences?.some(({ uid }) => uid === metadata?.uid),
+  );
+}

@@ -1,0 +1,110 @@
+/** How the work came out. */
+import type { Job } from "kubernetes-types/batch/v1.d.ts";
+import type { Pod } from "kubernetes-types/core/v1.d.ts";
+import { outputPath } from "../../api/resource.ts";
+import { ImageDiffStatus, type LastFailure } from "../../api/status.ts";
+import { OverlayResult } from "../../report/schema.ts";
+import { attempted } from "./attempts.ts";
+import { timestamp } from "./conditions.ts";
+import { contextOf, momentOf, type Decision } from "./decision.ts";
+import { isLeaving, jobCondition, podsOf } from "./jobs.ts";
+import type { Observation } from "./observation.ts";
+import { podFailure, withLogTail } from "./pod-failure.ts";
+import { byAge, engineState, hasFailed, hasSucceeded } from "./pods.ts";
+import { ready, set } from "./states.ts";
+import { failedStatus, statusAfterLine } from "./status.ts";
+import { verifiedWords } from "./words.ts";
+
+/**
+ * The status of work that has ended. An overlay that was written counts whatever became of its
+ * Job since: doing it again would find that it exists.
+ */
+export function outcome(observation: Observation): Decision | undefined {
+  const { jobs, pods } = observation;
+  const good = pods.filter(hasSucceeded);
+  if (good.length > 0 || jobs.some((job) => jobCondition(job, "Complete") !== undefined)) {
+    return { status: success(good, observation) };
+  }
+  const failed = jobs.find(hasFailedForGood);
+  return failed && { status: failure(failed, observation) };
+}
+
+/**
+ * Whether the Job has failed by itself. One that is being deleted loses its pods, and the Job
+ * controller counts that as failures.
+ */
+function hasFailedForGood(job: Job): boolean {
+  const failed = jobCondition(job, "Failed");
+  if (failed === undefined || !isLeaving(job)) return failed !== undefined;
+  const leftAt = Date.parse(job.metadata?.deletionTimestamp ?? "");
+  return Date.parse(failed.lastTransitionTime ?? "") < leftAt;
+}
+
+function success(pods: readonly Pod[], observation: Observation): ImageDiffStatus {
+  const status = attempted(observation);
+  for (const pod of pods) {
+    const result = resultOf(pod, observation);
+    if (result === undefined) continue;
+    const next = statusAfterLine(status, result, contextOf(observation, false));
+    // What a pod said is anybody's who may change pods: it must fit like the rest.
+    if (ImageDiffStatus.safeParse(next).success) return next;
+  }
+  return lost(status, observation);
+}
+
+function resultOf(pod: Pod, { resource }: Observation): OverlayResult | undefined {
+  try {
+    const { data } = OverlayResult.safeParse(
+      JSON.parse(engineState(pod).terminated?.message ?? ""),
+    );
+    return data?.mode === resource.spec.mode ? data : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The overlay is there, and verified as far as asked for; an estimate was nothing but figures. */
+function lost(status: ImageDiffStatus, observation: Observation): ImageDiffStatus {
+  const { resource, now } = observation;
+  const { mode, output, verification } = resource.spec;
+  const why = "the engine's pod was deleted before its report was read";
+  if (mode === "Estimate") {
+    const message = `The estimate was made, but ${why}. Make another ImageDiff to have the figures.`;
+    return failedStatus(status, { reason: "ResultLost", message }, { resource, now });
+  }
+  const message = `The overlay is ${output.claimName}/${outputPath(resource)}; its figures are lost, because ${why}.`;
+  const done = { ...status, phase: "Succeeded" as const, completionTime: timestamp(now) };
+  const moment = momentOf(observation);
+  const settled = ready(done, { reason: "ResultLost", message }, moment);
+  const level = ({ Full: "full", Metadata: "metadata", None: "none" } as const)[verification];
+  const { verified, ...cause } = verifiedWords(level);
+  return set(settled, "Verified", verified, cause, moment);
+}
+
+function failure(job: Job, observation: Observation): ImageDiffStatus {
+  const { resource, now } = observation;
+  const why = withLogTail(failureOf(job, observation), observation);
+  return failedStatus(attempted(observation), why, { resource, now });
+}
+
+function failureOf(job: Job, observation: Observation): LastFailure {
+  const { status, resource } = observation;
+  const { reason, message = "" } = jobCondition(job, "Failed") ?? {};
+  const pod = byAge(podsOf(job, observation)).findLast(hasFailed);
+  const { lastFailure } = status;
+  if (reason === "DeadlineExceeded") {
+    const before =
+      lastFailure === undefined ? "" : ` The last failure before: ${lastFailure.message}`;
+    return {
+      reason,
+      message: `The work took longer than the ${resource.spec.activeDeadlineSeconds} seconds of spec.activeDeadlineSeconds, waiting and retries included.${before}`,
+    };
+  }
+  if (pod !== undefined) return podFailure(pod, observation);
+  const last = lastFailure === undefined ? message : `The last failure: ${lastFailure.message}`;
+  return {
+    reason: "BackoffLimitExceeded",
+    message: `The engine failed more often than the ${resource.spec.backoffLimit} retries of spec.backoffLimit. ${last}`,
+    ...(lastFailure?.exitCode === undefined ? {} : { exitCode: lastFailure.exitCode }),
+  };
+}

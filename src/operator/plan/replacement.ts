@@ -1,0 +1,52 @@
+/** A Job that has to go before there can be another. */
+import type { Job } from "kubernetes-types/batch/v1.d.ts";
+import type { Pod } from "kubernetes-types/core/v1.d.ts";
+import { waitingStatus, type Decision } from "./decision.ts";
+import { isCurrent, isLeaving } from "./jobs.ts";
+import { jobName, JOB_NAME_LABEL } from "./labels.ts";
+import type { Observation } from "./observation.ts";
+import { hasEnded, nameOf } from "./pods.ts";
+
+/**
+ * Deletes a Job that was made with other settings, and waits until it and its pods are gone. A Job
+ * that somebody else deleted is waited for in the same way, and then made again.
+ */
+export function replacement(observation: Observation): Decision | undefined {
+  const { jobs } = observation;
+  const obsolete = jobs.filter((job) => !isLeaving(job) && !isCurrent(job, observation));
+  if (obsolete.length > 0) {
+    return deletion(obsolete, observation, "was made with other settings in spec.job");
+  }
+  const leaving = jobs.find(isLeaving);
+  if (leaving !== undefined) return anew(observation, `Job ${nameOf(leaving)} is being deleted`);
+  const pod = leftoverPod(observation);
+  return pod && anew(observation, `Pod ${nameOf(pod)} has outlived its Job`);
+}
+
+/** Deletes Jobs, so that another can take their place. */
+export function deletion(jobs: readonly Job[], observation: Observation, why: string): Decision {
+  const actions = jobs.map(({ metadata }) => ({
+    type: "DeleteJob" as const,
+    name: metadata?.name ?? "",
+    uid: metadata?.uid ?? "",
+  }));
+  return { ...anew(observation, `Job ${jobs.map(nameOf).join(" and ")} ${why}`), actions };
+}
+
+function anew(observation: Observation, what: string): Decision {
+  const message = `${what}; the work starts anew once it and its pod are gone.`;
+  const cause = { reason: "ReplacingJob", message };
+  return { status: waitingStatus(observation, "Waiting", cause) };
+}
+
+/** A pod that has outlived its Job: the next engine would find it at the same output. */
+function leftoverPod({ resource, jobs, pods, users }: Observation): Pod | undefined {
+  const name = jobName(resource);
+  const present = new Set(jobs.map(({ metadata }) => metadata?.uid));
+  return [...pods, ...users.map(({ pod }) => pod)].find(
+    (pod) =>
+      !hasEnded(pod) &&
+      pod.metadata?.labels?.[JOB_NAME_LABEL] === name &&
+      !pod.metadata.ownerReferences?.some(({ uid }) => present.has(uid)),
+  );
+}

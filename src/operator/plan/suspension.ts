@@ -1,0 +1,42 @@
+/** The engine must not start, or not go on, for now. */
+import { attempted } from "./attempts.ts";
+import { momentOf, waitingStatus, type Decision } from "./decision.ts";
+import { presentJob } from "./jobs.ts";
+import type { Observation } from "./observation.ts";
+import { obstructed } from "./preconditions.ts";
+import { hasEnded } from "./pods.ts";
+import { sourceObstacle } from "./sources.ts";
+import { resting } from "./states.ts";
+import { adjusted, workingPod } from "./under-way.ts";
+
+/** The user wants no work done. */
+export function suspension(observation: Observation): Decision | undefined {
+  if (!observation.resource.spec.suspend) return undefined;
+  const job = presentJob(observation);
+  const actions = job === undefined ? [] : adjusted(job, observation, true);
+  const { progress: _, ...status } = attempted(observation);
+  if (observation.pods.some((pod) => !hasEnded(pod))) {
+    const message = "spec.suspend is true; the engine is being stopped.";
+    const cause = { reason: "Suspending", message };
+    return { actions, status: waitingStatus(observation, "Suspended", cause, status) };
+  }
+  const message = "spec.suspend is true; set it to false to start the work.";
+  const cause = { reason: "Suspended", message };
+  return {
+    actions,
+    status: resting({ ...status, phase: "Suspended" }, cause, momentOf(observation)),
+  };
+}
+
+/**
+ * A source is in use by the time that the engine could start, after hours in a queue, say, or
+ * before a retry. The Job is suspended, and goes on once the source is idle.
+ */
+export function withheld(observation: Observation): Decision | undefined {
+  const job = presentJob(observation);
+  if (job === undefined || job.spec?.suspend === true) return undefined;
+  if (workingPod(job, observation) !== undefined) return undefined;
+  const inUse = sourceObstacle(observation);
+  const decision = inUse && obstructed(observation);
+  return decision && { ...decision, actions: adjusted(job, observation, true) };
+}
