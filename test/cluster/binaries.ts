@@ -26,6 +26,9 @@ const programs = {
 
 export type ProgramName = keyof typeof programs;
 
+/** Which 1.x; as in go.mod. */
+const leastGo = 26;
+
 const module = fileURLToPath(new URL(".", import.meta.url));
 
 /** Such as `1.36.3`: what go.mod asks for. */
@@ -79,16 +82,23 @@ async function go(program: string, args: readonly string[]): ReturnType<typeof r
   return run(program, args, { cwd: module, env });
 }
 
+/** The program for this machine, as the Kubernetes project offers it. */
+function download(name: ProgramName): string {
+  const architecture = process.arch === "arm64" ? "arm64" : "amd64";
+  return `https://dl.k8s.io/v${kubernetesVersion}/bin/linux/${architecture}/${name}`;
+}
+
 async function requireGo(name: ProgramName): Promise<void> {
   // Go since 1.21 fetches the version that go.mod asks for, where it is older itself.
   const answer = await go("go", ["env", "GOVERSION"]).catch((why: unknown) => String(why));
-  if (typeof answer !== "string" && answer.exitCode === 0) return;
-  const why = typeof answer === "string" ? answer : answer.stderr;
+  const [version, why] =
+    typeof answer === "string" ? ["", answer] : [answer.stdout, answer.stdout + answer.stderr];
+  if (Number(/^go1\.(\d+)/.exec(version)?.[1]) >= leastGo) return;
   throw new Error(
-    `The tests with a real Kubernetes need ${name}: put Go 1.26 (https://go.dev/dl) on the PATH, ` +
-      "which builds it once, or set KUBEBUILDER_ASSETS to a folder that has it " +
+    `The tests with a real Kubernetes need ${name}: put Go 1.${leastGo} (https://go.dev/dl) on ` +
+      "the PATH, which builds it once, or set KUBEBUILDER_ASSETS to a folder that has it " +
       "(`setup-envtest use` brings etcd, kube-apiserver and kubectl; kube-controller-manager " +
-      `is at https://dl.k8s.io/v${kubernetesVersion}/bin/linux/). Without it: ${why.trim()}`,
+      `is at ${download("kube-controller-manager")}). This machine's Go says: ${why.trim()}`,
   );
 }
 

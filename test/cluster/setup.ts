@@ -32,15 +32,22 @@ function sweep(): void {
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   sweep();
   const folder = mkdtempSync(join(tmpdir(), `${prefix}${process.pid}-`));
-  const remove = (): void => rmSync(folder, { recursive: true, force: true });
+  const remove = (): void => rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
   try {
     const shipped = readManifests("deploy").filter(({ kind = "" }) => permissions.has(kind));
     const plane = await startControlPlane(folder, { manifests: ["crds", ...shipped] });
+    // Vitest that is interrupted exits without tearing down.
+    const abandon = (): void => {
+      plane.kill();
+      remove();
+    };
+    process.once("exit", abandon);
     const { server, caPem, adminToken, auditLog } = plane;
     project.provide("cluster", { server, caPem, adminToken, auditLog, folder });
     return async () => {
       await plane.stop();
       remove();
+      process.off("exit", abandon);
     };
   } catch (why) {
     remove();
