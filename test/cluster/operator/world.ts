@@ -12,7 +12,7 @@ import type { Transport } from "../../../src/kube/transport.ts";
 import { Controller, type ControllerOptions } from "../../../src/operator/controller.ts";
 import type { StoredImageDiff } from "../../../src/operator/resources.ts";
 import type { Settings } from "../../../src/operator/plan/observation.ts";
-// kstatus
+import { expectKstatus } from "../../operator/plan/kstatus.ts";
 import { claim, type ClaimOptions } from "../claims.ts";
 import type { Client } from "../client.ts";
 import { cluster, kubeconfig, namespace, tokenOf } from "../cluster.ts";
@@ -95,9 +95,9 @@ export class World {
         throw new Error(`Ready is ${ready?.status} ${ready?.reason}: ${ready?.message}`);
       }
       if (resource.status.observedGeneration !== resource.metadata.generation) return undefined;
-      // kstatus
+      expectKstatus(resource);
       return resource.status;
-    });
+    }, this.#patience);
   }
 
   async jobs(): Promise<Job[]> {
@@ -110,11 +110,13 @@ export class World {
 
   /** The engine's pod that waits for a node. */
   async newPod(): Promise<Pod> {
-    return eventually(async () =>
-      (await this.pods()).find(
-        ({ spec, metadata }) =>
-          spec?.nodeName === undefined && metadata?.deletionTimestamp === undefined,
-      ),
+    return eventually(
+      async () =>
+        (await this.pods()).find(
+          ({ spec, metadata }) =>
+            spec?.nodeName === undefined && metadata?.deletionTimestamp === undefined,
+        ),
+      this.#patience,
     );
   }
 
