@@ -62,7 +62,7 @@ test("the defaults are filled in", () => {
   });
 });
 
-test.each(goodManifests)("%j is accepted", (changes) => {
+test.each(goodManifests)("$name is accepted", ({ changes }) => {
   expect(() => parseManifest(manifestWith(changes))).not.toThrow();
 });
 

@@ -35,7 +35,7 @@ test.each(badManifests)("$name is refused", async ({ changes, server }) => {
   for (const words of server) expect(message).toContain(words);
 });
 
-test.each(goodManifests)("%j is accepted", async (changes) => {
+test.each(goodManifests)("$name is accepted", async ({ changes }) => {
   const { spec } = await imageDiffs.dryRun(fieldsWith(changes));
   expect(spec).toEqual(parseManifest(manifestWith(changes)).spec);
 });
