@@ -4,6 +4,7 @@ import { copyFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { OverlayResult } from "../src/report/schema.ts";
+import type { Row } from "./document.ts";
 import {
   change,
   copy,
@@ -22,16 +23,6 @@ import { withDelay, withXfs } from "./storage.ts";
 
 /** The bundle that the engine's image carries; bench/engine.ts has it made. */
 const bundle = fileURLToPath(new URL("../dist/imagediff.mjs", import.meta.url));
-
-export interface Row {
-  readonly name: string;
-  /** Medians, in seconds or bytes. */
-  readonly figures: string;
-  /** What was measured, to compare with the aim. */
-  readonly measured: string;
-  readonly aim: string;
-  readonly met: boolean;
-}
 
 export interface Setting {
   /** A folder on a real disk with room for the images. */

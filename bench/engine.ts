@@ -4,13 +4,14 @@
  *
  *   npm run bench -- [--runs N] [--folder DIR] [--no-write] [CASE ...]
  */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, statfsSync, writeFileSync } from "node:fs";
-import { availableParallelism, cpus, release, totalmem, tmpdir } from "node:os";
+import { mkdirSync, mkdtempSync, rmSync, statfsSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import * as cases from "./cases.ts";
-import type { Case, Row } from "./cases.ts";
+import type { Case } from "./cases.ts";
+import { machine, table, verdict, writeMeasurements, type Row } from "./document.ts";
 import { GIB } from "./images.ts";
 import { runOnce } from "./measure.ts";
 
@@ -46,44 +47,18 @@ for (const name of chosen) {
   }
   rmSync(own, { recursive: true });
 }
-const document = `${table()}\n${machine()}`;
+const document = `${table(rows)}\n${conditions()}`;
 process.stdout.write(document);
-if (!values["no-write"] && positionals.length === 0) writeMeasurements();
+if (!values["no-write"] && positionals.length === 0) writeMeasurements("npm run bench", document);
 
-function verdict({ met }: Row): string {
-  return met ? "met" : "missed";
-}
-
-function table(): string {
-  const head = "| case | measured | aim | | medians |\n| --- | --- | --- | --- | --- |\n";
-  const lines = rows.map(
-    (row) => `| ${row.name} | ${row.measured} | ${row.aim} | ${verdict(row)} | ${row.figures} |\n`,
-  );
-  return head + lines.join("");
-}
-
-function machine(): string {
-  const model = cpus()[0]?.model ?? "unknown processor";
+function conditions(): string {
   const qemu = runOnce(["qemu-img", "--version"]).split("\n")[0];
   const filesystem = runOnce(["stat", "-f", "-c", "%T", values.folder]).trim();
-  const free = Math.round(
-    (statfsSync(values.folder).bavail * statfsSync(values.folder).bsize) / GIB,
-  );
+  const { bavail, bsize } = statfsSync(values.folder);
+  const free = Math.round((bavail * bsize) / GIB);
   return [
     `Medians of ${values.runs} runs, the contestants in turn; ratios are medians of the runs' own ratios.`,
-    `${model}, ${availableParallelism()} cores, ${Math.round(totalmem() / GIB)} GiB of memory; Linux ${release()};`,
+    `${machine()};`,
     `images on ${filesystem} (${free} GiB free); ${qemu}; Node ${process.version}.\n`,
   ].join("\n");
-}
-
-/** Replaces what stands between the two marks; the words around it are for people to write. */
-function writeMeasurements(): void {
-  const path = new URL("../docs/performance.md", import.meta.url);
-  const marks = ["<!-- measured by npm run bench -->", "<!-- end of the measurements -->"];
-  const text = readFileSync(path, "utf8");
-  const [before, rest] = text.split(marks[0] as string);
-  const after = rest?.split(marks[1] as string)[1];
-  if (before === undefined || after === undefined)
-    throw new Error("docs/performance.md lacks its marks");
-  writeFileSync(path, `${before}${marks[0]}\n\n${document}\n${marks[1]}${after}`);
 }
