@@ -2,6 +2,7 @@
 import { hostname } from "node:os";
 import { pino } from "pino";
 import { Quantity } from "../api/quantity.ts";
+import { messageOf } from "../engine/text.ts";
 import { connect } from "../kube/connection.ts";
 import { loadKubeConfig } from "../kube/kube-config.ts";
 import { Controller } from "../operator/controller.ts";
@@ -21,7 +22,7 @@ export async function runController(
     requests: quantities("--engine-requests", flags.engineRequests),
     limits: quantities("--engine-limits", flags.engineLimits),
   };
-  const { config, namespace } = loadKubeConfig(flags.kubeconfig);
+  const { config, namespace } = cluster(flags.kubeconfig);
   const log = pino({
     level: flags.logLevel,
     timestamp: pino.stdTimeFunctions.isoTime,
@@ -54,7 +55,7 @@ export async function runController(
     stop.abort();
   };
   process.on("SIGTERM", onSignal).on("SIGINT", onSignal);
-  const http = await serveHttp({
+  const http = await served(flags.listen, {
     listen,
     live: () => true,
     ready: () => controller.ready,
@@ -67,6 +68,30 @@ export async function runController(
     await http.close();
     await connection.close();
     process.off("SIGTERM", onSignal).off("SIGINT", onSignal);
+  }
+}
+
+/** @throws Failure where there is no kubeconfig, or none that can be used. */
+function cluster(file: string | undefined): ReturnType<typeof loadKubeConfig> {
+  try {
+    return loadKubeConfig(file);
+  } catch (error) {
+    const which = file === undefined ? "No kubeconfig can be used" : `--kubeconfig ${file}`;
+    // A parser goes on with the lines that it stumbled over: they may hold a token.
+    const [why] = messageOf(error).split("\n");
+    throw new Failure("InvalidUsage", `${which}: ${why}.`, { cause: error });
+  }
+}
+
+/** @throws Failure where the address cannot be listened on. */
+async function served(
+  flag: string,
+  options: Parameters<typeof serveHttp>[0],
+): ReturnType<typeof serveHttp> {
+  try {
+    return await serveHttp(options);
+  } catch (error) {
+    throw new Failure("InvalidUsage", `--listen ${flag}: ${messageOf(error)}.`, { cause: error });
   }
 }
 

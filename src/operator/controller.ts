@@ -31,6 +31,12 @@ export interface ControllerOptions {
   identity: string;
 }
 
+/**
+ * How long what has begun may take once the controller is asked to end. The lease is given back
+ * after that, and all of it must be over before Kubernetes kills the pod, 30 seconds later.
+ */
+const FAREWELL_SECONDS = 10;
+
 /** How events name who tells. */
 const EVENTS_CONTROLLER = "imagediff.io/controller";
 
@@ -45,6 +51,8 @@ export class Controller {
   readonly #election: Election | undefined;
   readonly #statuses: StatusWriter;
   readonly #observer: Observer;
+  /** Ends the requests that take too long for a farewell. */
+  readonly #tooLate = new AbortController();
 
   constructor(options: ControllerOptions) {
     this.#options = options;
@@ -58,7 +66,12 @@ export class Controller {
       this.metrics.requested(method, status),
     );
     // Whoever does not lead, or was frozen for so long that another may lead, writes nothing.
-    const client = new Client(guarded(counted, () => this.leading));
+    const client = new Client(
+      until(
+        this.#tooLate.signal,
+        guarded(counted, () => this.leading),
+      ),
+    );
     this.#election =
       election && new Election({ client: new Client(counted), ...election, identity, log });
     this.#caches = new Caches(
@@ -124,6 +137,7 @@ export class Controller {
   /** Works until the signal, then ends in order: what has begun is finished, the lease released. */
   async run(signal: AbortSignal): Promise<void> {
     const { log } = this.#options;
+    signal.addEventListener("abort", () => this.#takeLeave(), { once: true });
     // A replica that does not lead keeps its caches too: it takes over at once.
     const caches = this.#caches.run(signal);
     const lead = async (leading: AbortSignal): Promise<void> => {
@@ -158,6 +172,11 @@ export class Controller {
     }
   }
 
+  #takeLeave(): void {
+    const why = new Error("the controller is to end, and does not wait any longer");
+    setTimeout(() => this.#tooLate.abort(why), FAREWELL_SECONDS * 1000).unref();
+  }
+
   #wakeWaiting(): void {
     const free = this.#places.free(this.#options.settings.maxJobs);
     for (const key of this.#places.next(free)) this.#queue.add(key);
@@ -167,6 +186,12 @@ export class Controller {
     this.#statuses.forget(uid);
     this.#observer.forget(uid);
   }
+}
+
+/** The transport until a signal: what is under way then ends with it. */
+function until(end: AbortSignal, transport: Transport): Transport {
+  return async (request) =>
+    transport({ ...request, signal: AbortSignal.any([request.signal, end]) });
 }
 
 async function aborted(signal: AbortSignal): Promise<void> {

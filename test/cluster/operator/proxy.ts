@@ -1,7 +1,10 @@
 /** Stands between a controller and the API server, and reads what goes to and fro. */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { randomUUID } from "node:crypto";
 import { once } from "node:events";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { createServer, type Server } from "node:https";
 import type { AddressInfo } from "node:net";
+import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { pipeline } from "node:stream/promises";
 import type { Readable } from "node:stream";
@@ -9,6 +12,7 @@ import { Agent, request, type Dispatcher } from "undici";
 import { onTestFinished } from "vitest";
 import { cluster } from "../cluster.ts";
 import type { Access } from "../control-plane.ts";
+import { Authority, readKeyPair } from "../keys.ts";
 
 /** A request on its way. */
 export interface Passage {
@@ -39,7 +43,9 @@ const pass: Rule = async (_, forward) => forward();
 
 /** Starts one for the running test, which lets everything pass until it is given a rule. */
 export async function startProxy(access: Access = cluster()): Promise<Proxy> {
-  const proxy = new Proxy(access);
+  const authority = Authority.at(join(access.folder, "keys"));
+  const keys = await authority.sign(`proxy-${randomUUID()}`, "proxy");
+  const proxy = new Proxy(access, readKeyPair(keys));
   await proxy.listen();
   onTestFinished(async () => proxy.close());
   return proxy;
@@ -51,14 +57,15 @@ export class Proxy {
   readonly #dispatcher: Dispatcher;
   readonly #server: Server;
 
-  constructor(access: Access) {
+  /** @param keys with which it says that it is the API server. */
+  constructor(access: Access, keys: { cert: string; key: string }) {
     this.#access = access;
     this.#dispatcher = new Agent({
       connect: { ca: access.caPem },
       headersTimeout: 0,
       bodyTimeout: 0,
     });
-    this.#server = createServer((incoming, response) => {
+    this.#server = createServer(keys, (incoming, response) => {
       void this.#handle(incoming, response).catch(() => response.destroy());
     });
     this.#server.requestTimeout = 0;
@@ -70,7 +77,7 @@ export class Proxy {
   }
 
   get url(): string {
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+    return `https://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
   }
 
   /** Breaks every connection that there is. */
