@@ -1,0 +1,143 @@
+/** What the tests of the operator's states share: how a state reads, and how it is left. */
+import { expect } from "vitest";
+import type { Job } from "kubernetes-types/batch/v1.d.ts";
+import type { Pod } from "kubernetes-types/core/v1.d.ts";
+import { GROUP } from "../../../src/api/resource.ts";
+import type { Condition, ImageDiffStatus, Phase } from "../../../src/api/status.ts";
+import { expectKstatus } from "../../operator/plan/kstatus.ts";
+import { eventually } from "../eventually.ts";
+import type { PlayedPod } from "../pod.ts";
+import { result, succeeds } from "./engine.ts";
+import type { World } from "./world.ts";
+
+export interface Told {
+  /** Of which ImageDiff. */
+  name?: string;
+  phase?: Phase;
+  /** What the operator looks for again only after a while takes longer than other things. */
+  timeoutMs?: number;
+}
+
+export function conditionOf(
+  { conditions = [] }: ImageDiffStatus,
+  type: string,
+): Condition | undefined {
+  return conditions.find((condition) => condition.type === type);
+}
+
+/**
+ * Expects that the work waits for that reason, with a message that has all these words: what
+ * stands in the way, and what to do about it.
+ */
+export async function expectWaiting(
+  here: World,
+  reason: string,
+  words: readonly string[],
+  told: Told = {},
+): Promise<ImageDiffStatus> {
+  const { name = "web-01", phase = "Waiting" } = told;
+  const resource = await toldOf(here, reason, words, told);
+  expect(conditionOf(resource.status, "Reconciling"), `${name} moves on`).toMatchObject({
+    status: "True",
+  });
+  expect(resource.status.phase, `the phase of ${name}`).toBe(phase);
+  expect(expectKstatus(resource), `kstatus of ${name}`).toBe("InProgress");
+  return resource.status;
+}
+
+/** Expects that it has failed for good, for that reason. */
+export async function expectFailed(
+  here: World,
+  reason: string,
+  words: readonly string[],
+  told: Told = {},
+): Promise<ImageDiffStatus> {
+  const { name = "web-01" } = told;
+  const resource = await toldOf(here, reason, words, told);
+  expect(conditionOf(resource.status, "Stalled"), `${name} has stalled`).toMatchObject({
+    status: "True",
+    reason,
+  });
+  expect(resource.status.completionTime, `the end of ${name}`).toBeDefined();
+  expect(expectKstatus(resource), `kstatus of ${name}`).toBe("Failed");
+  return resource.status;
+}
+
+async function toldOf(
+  here: World,
+  reason: string,
+  words: readonly string[],
+  { name = "web-01", timeoutMs = 30_000 }: Told,
+): ReturnType<World["get"]> {
+  return eventually(
+    async () => {
+      const resource = await here.get(name);
+      const ready = conditionOf(resource.status ?? {}, "Ready");
+      const what = `${ready?.reason}: ${ready?.message}`;
+      expect(ready, `${name} is ${what}`).toMatchObject({ status: "False", reason });
+      for (const word of words) expect(ready?.message, `what ${name} says`).toContain(word);
+      expect(resource.status.observedGeneration, `what ${name} has seen`).toBe(
+        resource.metadata.generation,
+      );
+      return resource;
+    },
+    { timeoutMs },
+  );
+}
+
+/** The engine's pod of an ImageDiff, once there is one that is on no node yet. */
+export async function waitingPod(here: World, name = "web-01"): Promise<Pod> {
+  return eventually(async () =>
+    (await here.pods(`${GROUP}/name=${name}`)).find(
+      ({ spec, metadata }) =>
+        spec?.nodeName === undefined && metadata?.deletionTimestamp === undefined,
+    ),
+  );
+}
+
+/** The same, placed on the world's node. */
+export async function placed(here: World, name = "web-01"): Promise<PlayedPod> {
+  return here.kubelet.run(await waitingPod(here, name));
+}
+
+/**
+ * Expects that the work goes on without a hand on the resource: its engine starts and succeeds,
+ * and it is Ready.
+ * @param pod the engine's, if it is on the node already.
+ */
+export async function expectGoesOn(
+  here: World,
+  name = "web-01",
+  pod?: PlayedPod,
+): Promise<ImageDiffStatus> {
+  const { generation } = (await here.get(name)).metadata;
+  const { output } = (await here.get(name)).spec;
+  const path = `/volumes/${output.claimName}/${output.path ?? `${name}.qcow2`}`;
+  await succeeds(pod ?? (await placed(here, name)), result(path));
+  const status = await here.ready("OverlayReady", name);
+  const resource = await here.get(name);
+  expect(resource.metadata.generation).toBe(generation);
+  expect(status.phase).toBe("Succeeded");
+  expect(conditionOf(status, "SourcesIdle")).toMatchObject({ status: "True" });
+  expect(conditionOf(status, "Schedulable")).toMatchObject({ status: "True" });
+  expect(conditionOf(status, "Verified")).toMatchObject({ status: "True" });
+  expect(expectKstatus(resource)).toBe("Current");
+  return status;
+}
+
+/** The ImageDiff's Job; there must be no more than one. */
+export async function onlyJob(here: World): Promise<Job> {
+  const jobs = await eventually(async () => {
+    const found = await here.jobs();
+    return found.length > 0 && found;
+  });
+  expect(jobs).toHaveLength(1);
+  const [job] = jobs;
+  if (job === undefined) throw new Error("there is no Job");
+  return job;
+}
+
+/** The path of the volume that `World.claim` has made for a claim. */
+export function volumeOf({ space }: World, claimName: string): string {
+  return `/api/v1/persistentvolumes/${space}-${claimName}`;
+}
