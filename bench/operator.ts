@@ -86,6 +86,9 @@ async function startController() {
     ),
   );
   const args = [
+    // As the image's entry point has it: a controller has time to collect garbage.
+    "--max-semi-space-size=2",
+    "--max-old-space-size=96",
     path("dist/imagediff.mjs"),
     "controller",
     ...["--kubeconfig", kubeconfigFor(plane, status.token)],
