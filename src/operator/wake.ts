@@ -19,11 +19,15 @@ export interface Waker {
 }
 
 export function listeners({ caches, places, wake, wakeWaiting, forget }: Waker): CacheListeners {
-  /** Those that have not begun and use a claim: only they care who else uses it. */
+  /**
+   * Those that use a claim and whose engine waits, without a Job or with one that is held back:
+   * only they care who else uses it.
+   */
   const wakeByClaim = (namespace: string | undefined, claimName: string): void => {
     for (const resource of caches().imageDiffs.by("claim", claimKey(namespace, claimName))) {
       const key = keyText(keyOf(resource));
-      const idle = caches().jobs.by("owner", resource.metadata?.uid ?? "").length === 0;
+      const jobs = caches().jobs.by("owner", resource.metadata?.uid ?? "");
+      const idle = jobs.every(({ spec }) => spec?.suspend === true);
       const finished = resource.status?.completionTime !== undefined;
       if (idle && !finished && !places().isWaiting(key)) wake(key);
     }
@@ -76,5 +80,9 @@ function wakeOwner(wake: (key: string) => void, { before, after }: Change<Job>):
 /** Whether a pod holds its claims as before: a pod's claims never change, only how it fares. */
 function sameUse(before: Pod | undefined, after: Pod | undefined): boolean {
   if (before === undefined || after === undefined) return false;
-  return hasEnded(before) === hasEnded(after) && before.spec?.nodeName === after.spec?.nodeName;
+  return (
+    hasEnded(before) === hasEnded(after) &&
+    before.spec?.nodeName === after.spec?.nodeName &&
+    before.metadata?.deletionTimestamp === after.metadata?.deletionTimestamp
+  );
 }
