@@ -16,9 +16,9 @@ export class ApiError extends Error {
   /** Such as NotFound, AlreadyExists, Conflict, Expired; `HTTP 503` where the server gave none. */
   readonly reason: string;
   /** How long the server wants to be left alone. */
-  readonly retryAfterSeconds?: number;
+  readonly retryAfterSeconds: number | undefined;
   /** What is wrong with which field. */
-  readonly causes?: ErrorCause[];
+  readonly causes: readonly ErrorCause[] | undefined;
 
   /**
    * @param request What was asked for, such as `get Pod vms/web-01`.
@@ -40,8 +40,8 @@ export class ApiError extends Error {
     );
     this.status = status;
     this.reason = reason === "" ? `HTTP ${status}` : reason;
-    if (retryAfterSeconds !== undefined) this.retryAfterSeconds = retryAfterSeconds;
-    if (answer.details?.causes !== undefined) this.causes = answer.details.causes;
+    this.retryAfterSeconds = retryAfterSeconds;
+    this.causes = answer.details?.causes;
   }
 }
 
@@ -75,8 +75,8 @@ function statusOf(body: string): Status {
  */
 function retryAfter(headers: Record<string, string>): number | undefined {
   const value = headers["retry-after"]?.trim() ?? "";
-  if (value === "") return undefined;
   if (/^\d+$/.test(value)) return Number(value);
+  if (!value.endsWith(" GMT")) return undefined;
   const now = Date.parse(headers["date"] ?? "");
   const seconds = (Date.parse(value) - (Number.isNaN(now) ? Date.now() : now)) / 1000;
   return Number.isNaN(seconds) ? undefined : Math.max(0, seconds);

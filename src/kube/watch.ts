@@ -29,7 +29,8 @@ export async function* readWatch<T extends KubeObject>(
       const status = (event.object ?? {}) as Status;
       throw new ApiError(request, status.code ?? 500, status);
     }
-    if (!known.has(event?.type ?? "") || typeof event?.object !== "object") {
+    const isObject = typeof event?.object === "object" && event.object !== null;
+    if (!isObject || !known.has(event.type ?? "")) {
       throw new TypeError("a line of the watch is no event");
     }
     yield event as WatchEvent<T>;

@@ -90,7 +90,11 @@ export class WorkQueue {
       if (this.#running.size >= this.#options.concurrency) return;
       if (this.#running.has(key)) continue;
       this.#ready.delete(key);
-      this.#running.set(key, this.#handle(key, signal));
+      const handled = this.#handle(key, signal).finally(() => {
+        this.#running.delete(key);
+        this.#start();
+      });
+      this.#running.set(key, handled);
     }
   }
 
@@ -102,9 +106,6 @@ export class WorkQueue {
       if (result?.lookAgainSeconds !== undefined) this.addAfter(key, result.lookAgainSeconds);
     } catch (error) {
       this.#retry(key, error, signal);
-    } finally {
-      this.#running.delete(key);
-      this.#start();
     }
   }
 
@@ -136,7 +137,7 @@ export class WorkQueue {
         if (at > performance.now()) this.#sleep(key, at);
         else this.add(key);
       },
-      Math.min(Math.max(milliseconds, 0), LONGEST_TIMER),
+      Math.min(Math.max(Math.ceil(milliseconds), 0), LONGEST_TIMER),
     );
     this.#delays.set(key, { at, timer });
   }
