@@ -4,7 +4,7 @@ import type { Pod } from "kubernetes-types/core/v1.d.ts";
 import type { Transport } from "../../../src/kube/transport.ts";
 import { adminClient } from "../cluster.ts";
 import { eventually } from "../eventually.ts";
-import { conditionOf, expectGoesOn, expectWaiting, placed, waitingPod } from "./states.ts";
+import { conditionOf, expectGoesOn, expectWaiting, nodesOf, placed, waitingPod } from "./states.ts";
 import { world, type World } from "./world.ts";
 
 const admin = adminClient();
@@ -77,14 +77,6 @@ test("a reader is no obstacle to who allows it; the engine follows the claim to 
   const status = await expectGoesOn(here);
   expect(conditionOf(status, "SourcesIdle")?.message).toBe("No pod can write to the images.");
 });
-
-function nodesOf({ spec }: Pod): string[] {
-  const { nodeSelectorTerms = [] } =
-    spec?.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution ?? {};
-  return nodeSelectorTerms.flatMap(({ matchFields = [] }) =>
-    matchFields.flatMap(({ values = [] }) => values),
-  );
-}
 
 test("a virtual machine is called by its name, and how to stop it is told", async () => {
   const here = await world(admin);

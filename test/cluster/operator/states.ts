@@ -141,3 +141,12 @@ export async function onlyJob(here: World): Promise<Job> {
 export function volumeOf({ space }: World, claimName: string): string {
   return `/api/v1/persistentvolumes/${space}-${claimName}`;
 }
+
+/** The nodes that a pod is bound to by name. */
+export function nodesOf({ spec }: Pod): string[] {
+  const { nodeSelectorTerms = [] } =
+    spec?.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution ?? {};
+  return nodeSelectorTerms.flatMap(({ matchFields = [] }) =>
+    matchFields.flatMap(({ values = [] }) => values),
+  );
+}
