@@ -24,6 +24,8 @@ export type Fault = (request: HttpRequest) => Promise<HttpResponse> | undefined;
 
 export class FakeApi {
   readonly requests: HttpRequest[] = [];
+  /** Every line that watches were told, or would have been. */
+  readonly told: string[] = [];
   readonly watches = new Set<OpenWatch>();
   fault: Fault | undefined;
   #version = 100;
@@ -182,10 +184,11 @@ export class FakeApi {
     return { status: 200, headers: {}, body: pipe };
   }
 
-  #tell(watch: OpenWatch, { type, object }: Happened): void {
+  #tell(watch: OpenWatch, happened: Happened): void {
+    const { object } = happened;
     const path = `/apis/${object.apiVersion}/namespaces/${object.metadata?.namespace}/things`;
     if (!watch.silent && path === watch.collection) {
-      watch.pipe.write(`${JSON.stringify({ type, object })}\n`);
+      watch.pipe.write(lineOf(happened));
     }
   }
 
@@ -219,8 +222,13 @@ export class FakeApi {
   #happen(type: Happened["type"], object: KubeObject): void {
     const happened = { version: this.#version, type, object };
     this.#history.push(happened);
+    this.told.push(lineOf(happened));
     for (const watch of this.watches) this.#tell(watch, happened);
   }
+}
+
+function lineOf({ type, object }: Pick<Happened, "type" | "object">): string {
+  return `${JSON.stringify({ type, object })}\n`;
 }
 
 export function answer(value: object, status = 200): HttpResponse {
