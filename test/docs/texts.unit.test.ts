@@ -6,17 +6,40 @@ import { parseAllDocuments } from "yaml";
 import { generatedFiles, projectFile, regenerate } from "../../scripts/docs.ts";
 import { parseManifest } from "../../src/api/manifest.ts";
 import { optionHelp } from "../../src/engine/overlay/options.ts";
+import { operatorReasons } from "../../src/operator/plan/reasons.ts";
 import { reasons } from "../../src/report/reasons.ts";
 import { imagediff } from "../support/command.ts";
 import { blocksOf, markdownFiles, sectionsOf, textOf } from "./texts.ts";
 
-test("docs/reasons.md has every reason word under its exit code, and no other", () => {
-  const documented = [...sectionsOf(textOf("docs/reasons.md"))].flatMap(([heading, section]) => {
-    const exitCode = Number(/^Exit code (\d+)/.exec(heading)?.[1]);
-    return Array.from(section.matchAll(/^\| `(\w+)`/gm), ([, word = ""]) => [word, exitCode]);
+describe("docs/reasons.md", () => {
+  /** The words that a section's table explains. */
+  const words = new Map(
+    Array.from(sectionsOf(textOf("docs/reasons.md")), ([heading, section]) => [
+      heading,
+      Array.from(section.matchAll(/^\| `(\w+)`/gm), ([, word = ""]) => word),
+    ]),
+  );
+
+  test("has every word of the engine under its exit code, and no other", () => {
+    const documented = [...words].flatMap(([heading, listed]) => {
+      const [, exitCode] = /^Exit code (\d+)/.exec(heading) ?? [];
+      return exitCode === undefined ? [] : listed.map((word) => [word, Number(exitCode)]);
+    });
+    expect(Object.fromEntries(documented)).toEqual(reasons);
+    expect(documented).toHaveLength(Object.keys(reasons).length);
   });
-  expect(Object.fromEntries(documented)).toEqual(reasons);
-  expect(documented).toHaveLength(Object.keys(reasons).length);
+
+  test("has every word of the operator under what it means for the work, and no other", () => {
+    const documented = [...words].filter(([heading]) => !heading.startsWith("Exit code"));
+    expect(Object.fromEntries(documented.filter(([, listed]) => listed.length > 0))).toEqual({
+      "The work waits": operatorReasons.waiting,
+      "The work is under way": operatorReasons.underWay,
+      "The engine was ended": operatorReasons.failing,
+      "The work is done": operatorReasons.done,
+      "The other conditions": operatorReasons.conditions,
+      "Told by an event only": operatorReasons.events,
+    });
+  });
 });
 
 describe("docs/command.md", () => {

@@ -18,7 +18,9 @@ export function attempted({ status, jobs, pods, now }: Observation): ImageDiffSt
   if (attempts === 0) return status;
   const [first] = started;
   const node = started.at(-1)?.spec?.nodeName ?? status.node;
-  const startTime = timestamp((first && engineStart(first)) ?? now);
+  const begun = first === undefined ? undefined : engineStart(first);
+  const jobStart = Date.parse(jobs[0]?.status?.startTime ?? "");
+  const startTime = timestamp(begun ?? (jobStart > 0 ? new Date(jobStart) : now));
   return {
     ...status,
     attempts,

@@ -3,6 +3,7 @@ import { preconditionStatus } from "./preconditions.ts";
 import { waitingStatus, type Decision } from "./decision.ts";
 import type { Observation } from "./observation.ts";
 import { placement } from "./placement.ts";
+import type { Cause } from "./states.ts";
 
 /** Waits where the administrator's caps are reached. Who asked before comes first. */
 export function withoutPlace(observation: Observation): Decision | undefined {
@@ -21,7 +22,7 @@ export function withoutPlace(observation: Observation): Decision | undefined {
         ? `At most ${maxJobsPerNode} Jobs run on a node at once (--max-jobs-per-node of the controller): this one starts when its turn comes.`
         : undefined;
   if (message === undefined) return undefined;
-  const cause = { reason: "CapacityReached", message };
+  const cause: Cause = { reason: "CapacityReached", message };
   const status = preconditionStatus(observation);
   return { status: waitingStatus(observation, "Waiting", cause, status), waitsForPlace: true };
 }

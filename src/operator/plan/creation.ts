@@ -2,16 +2,17 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Announcement } from "./actions.ts";
 import { conditionOf } from "./announcements.ts";
-import { podVolumes, waitingStatus, type Decision } from "./decision.ts";
-import { makeJob } from "./job.ts";
+import { waitingStatus, type Decision } from "./decision.ts";
+import { makeJob } from "./job/job.ts";
 import { presentJob } from "./jobs.ts";
 import type { Observation } from "./observation.ts";
-import { pinnedAffinity } from "./pinning.ts";
+import { pinnedAffinity } from "./job/affinity.ts";
 import { placement } from "./placement.ts";
 import { preconditionStatus } from "./preconditions.ts";
 import { refusalCause } from "./refusals.ts";
 import { deletion } from "./replacement.ts";
 import { adjusted, created } from "./under-way.ts";
+import { podVolumes } from "./volumes.ts";
 
 /** Seconds until a Job that was refused is asked for again. */
 const REFUSED_LOOK_SECONDS = 30;

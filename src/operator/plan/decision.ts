@@ -4,21 +4,10 @@ import type { Plan } from "./actions.ts";
 import type { Observation } from "./observation.ts";
 import { moving, type Cause, type Moment } from "./states.ts";
 import type { StatusContext } from "./status.ts";
-import type { Volumes } from "./volumes.ts";
+import { podVolumes } from "./volumes.ts";
 
 /** A plan before its announcements and its generation; `undefined` leaves it to the next question. */
 export type Decision = Pick<Plan, "status"> & Partial<Omit<Plan, "status">>;
-
-/** The folder of the engine's container in which claim `x` is `x`. */
-export const VOLUMES_DIR = "/volumes";
-
-/** Where the engine's pod has the claims. */
-export function podVolumes({ claims }: Pick<Observation, "claims">): Volumes {
-  return (claimName) => ({
-    path: `${VOLUMES_DIR}/${claimName}`,
-    block: claims.get(claimName)?.claim?.spec?.volumeMode === "Block",
-  });
-}
 
 export function momentOf({ resource, now }: Observation): Moment {
   return { now, generation: resource.metadata.generation };
@@ -29,14 +18,15 @@ export function contextOf(observation: Observation, willRetry: boolean): StatusC
   return { resource, now, willRetry, volumes: podVolumes(observation) };
 }
 
-/** The status of a resource whose work waits for something. */
+/** The status of a resource whose work waits for something. No progress is made meanwhile. */
 export function waitingStatus(
   observation: Observation,
   phase: NonNullable<ImageDiffStatus["phase"]>,
   cause: Cause,
   status = observation.status,
 ): ImageDiffStatus {
-  return moving({ ...status, phase }, cause, momentOf(observation));
+  const { progress: _, ...still } = status;
+  return moving({ ...still, phase }, cause, momentOf(observation));
 }
 
 /** How long an object has existed. */

@@ -3,7 +3,7 @@ import type { Job } from "kubernetes-types/batch/v1.d.ts";
 import type { Pod } from "kubernetes-types/core/v1.d.ts";
 import { isLeaving, podsOf } from "./jobs.ts";
 import type { Happening, Observation } from "./observation.ts";
-import { byAge, engineState, hasEnded, nameOf } from "./pods.ts";
+import { byAge, engineContainer, engineState, hasEnded, nameOf } from "./pods.ts";
 import { refusalCause, sentence } from "./refusals.ts";
 import type { OperatorReason } from "./reasons.ts";
 import type { Cause } from "./states.ts";
@@ -51,7 +51,7 @@ const startFailures = new Set([
 
 function containerWaits(pod: Pod, observation: Observation): Cause | undefined {
   const { reason = "", message = "" } = engineState(pod).waiting ?? {};
-  const image = pod.spec?.containers[0]?.image ?? observation.settings.engineImage;
+  const image = engineContainer(pod)?.image ?? observation.settings.engineImage;
   if (pullFailures.has(reason)) {
     const secret = latest(observation, "Pod", ["FailedToRetrieveImagePullSecret"], pod);
     if (secret !== undefined) {

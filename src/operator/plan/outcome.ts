@@ -2,8 +2,9 @@
 import type { Job } from "kubernetes-types/batch/v1.d.ts";
 import type { Pod } from "kubernetes-types/core/v1.d.ts";
 import { outputPath } from "../../api/resource.ts";
-import { ImageDiffStatus, type LastFailure } from "../../api/status.ts";
+import { ImageDiffStatus } from "../../api/status.ts";
 import { OverlayResult } from "../../report/schema.ts";
+import { conditionOf } from "./announcements.ts";
 import { attempted } from "./attempts.ts";
 import { timestamp } from "./conditions.ts";
 import { contextOf, momentOf, type Decision } from "./decision.ts";
@@ -12,7 +13,7 @@ import type { Observation } from "./observation.ts";
 import { podFailure, withLogTail } from "./pod-failure.ts";
 import { byAge, engineState, hasFailed, hasSucceeded } from "./pods.ts";
 import { ready, set } from "./states.ts";
-import { failedStatus, statusAfterLine } from "./status.ts";
+import { failedStatus, statusAfterLine, type Fault } from "./status.ts";
 import { verifiedWords } from "./words.ts";
 
 /**
@@ -49,7 +50,11 @@ function success(pods: readonly Pod[], observation: Observation): ImageDiffStatu
     // What a pod said is anybody's who may change pods: it must fit like the rest.
     if (ImageDiffStatus.safeParse(next).success) return next;
   }
-  return lost(status, observation);
+  const why =
+    pods.length === 0
+      ? "the engine's pod was deleted before its report was read"
+      : "the engine's pod has no report that can be read";
+  return lost(status, why, observation);
 }
 
 function resultOf(pod: Pod, { resource }: Observation): OverlayResult | undefined {
@@ -64,10 +69,9 @@ function resultOf(pod: Pod, { resource }: Observation): OverlayResult | undefine
 }
 
 /** The overlay is there, and verified as far as asked for; an estimate was nothing but figures. */
-function lost(status: ImageDiffStatus, observation: Observation): ImageDiffStatus {
+function lost(status: ImageDiffStatus, why: string, observation: Observation): ImageDiffStatus {
   const { resource, now } = observation;
   const { mode, output, verification } = resource.spec;
-  const why = "the engine's pod was deleted before its report was read";
   if (mode === "Estimate") {
     const message = `The estimate was made, but ${why}. Make another ImageDiff to have the figures.`;
     return failedStatus(status, { reason: "ResultLost", message }, { resource, now });
@@ -87,20 +91,20 @@ function failure(job: Job, observation: Observation): ImageDiffStatus {
   return failedStatus(attempted(observation), why, { resource, now });
 }
 
-function failureOf(job: Job, observation: Observation): LastFailure {
+function failureOf(job: Job, observation: Observation): Fault {
   const { status, resource } = observation;
   const { reason, message = "" } = jobCondition(job, "Failed") ?? {};
   const pod = byAge(podsOf(job, observation)).findLast(hasFailed);
   const { lastFailure } = status;
   if (reason === "DeadlineExceeded") {
-    const before =
-      lastFailure === undefined ? "" : ` The last failure before: ${lastFailure.message}`;
+    const waited = status.phase === "Waiting" ? conditionOf(status, "Ready") : lastFailure;
+    const before = waited === undefined ? "" : ` Before that: ${waited.message}`;
     return {
       reason,
-      message: `The work took longer than the ${resource.spec.activeDeadlineSeconds} seconds of spec.activeDeadlineSeconds, waiting and retries included.${before}`,
+      message: `The work took longer than the ${resource.spec.activeDeadlineSeconds} seconds of spec.activeDeadlineSeconds, which count waiting and retries too.${before}`,
     };
   }
-  if (pod !== undefined) return podFailure(pod, observation);
+  if (pod !== undefined) return podFailure(pod);
   const last = lastFailure === undefined ? message : `The last failure: ${lastFailure.message}`;
   return {
     reason: "BackoffLimitExceeded",

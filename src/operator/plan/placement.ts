@@ -79,17 +79,19 @@ function volumesApart(observation: Observation, node: string | undefined): Cause
     const { volume } = observation.claims.get(claimName) ?? {};
     const demand = volumeDemand(volume?.spec?.nodeAffinity);
     if (demand === undefined) return [];
-    return [{ demand, what: `${claimName} (volume ${nameOf(volume ?? {})})` }];
+    return [{ demand, what: `${claimName} (volume ${nameOf(volume ?? {})}) needs` }];
   });
   const here =
-    node === undefined ? [] : [{ demand: nodeDemand(node), what: "a claim that a pod uses" }];
+    node === undefined
+      ? []
+      : [{ demand: nodeDemand(node), what: "the pods that use the other claims need" }];
   const demands = [...volumes, ...here];
   if (!areApart(demands.map(({ demand }) => demand))) return undefined;
   const [first, second] =
     pairs(demands).find((pair) => areApart(pair.map(({ demand }) => demand))) ?? [];
   const named = first === undefined || second === undefined ? demands : [first, second];
   const each = named.map(
-    ({ demand, what }) => `${what} needs ${clip(demandWords(demand), DEMAND_MAX_LENGTH)}`,
+    ({ demand, what }) => `${what} ${clip(demandWords(demand), DEMAND_MAX_LENGTH)}`,
   );
   return {
     reason: "VolumesApart",

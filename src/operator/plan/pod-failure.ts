@@ -1,12 +1,13 @@
 /** Why a pod of the engine failed. */
 import type { ContainerStateTerminated, Pod } from "kubernetes-types/core/v1.d.ts";
-import { StatusBounds, type LastFailure } from "../../api/status.ts";
+import { StatusBounds } from "../../api/status.ts";
 import { FailureReport } from "../../report/schema.ts";
 import { silentFailure } from "./conclusion.ts";
 import type { Observation } from "./observation.ts";
-import { engineState, nameOf } from "./pods.ts";
-import { withoutProgress } from "./progress.ts";
+import { engineContainer, engineState, nameOf } from "./pods.ts";
+import { withoutReport } from "./progress.ts";
 import { sentence } from "./refusals.ts";
+import type { Fault } from "./status.ts";
 
 /** 128 and the signal: how a process ends that was killed (SIGKILL, SIGTERM). */
 const KILLED = new Set([137, 143]);
@@ -18,7 +19,7 @@ const NOT_STARTED = new Set(["StartError", "ContainerCannotRun"]);
  * Why the pod failed: who took it away counts first, then what the engine itself said, then what
  * its exit code tells.
  */
-export function podFailure(pod: Pod, observation: Observation): LastFailure {
+export function podFailure(pod: Pod): Fault {
   const { terminated } = engineState(pod);
   const exitCode = terminated?.exitCode;
   const code = exitCode === undefined || exitCode > 255 || exitCode < 0 ? {} : { exitCode };
@@ -26,8 +27,7 @@ export function podFailure(pod: Pod, observation: Observation): LastFailure {
   if (report !== undefined && report.reason !== "Interrupted") {
     return { reason: report.reason, message: report.message, ...code };
   }
-  const cause =
-    takenAway(pod) ?? (terminated ? ended(pod, terminated, observation) : refusedByNode(pod));
+  const cause = takenAway(pod) ?? (terminated ? ended(pod, terminated) : refusedByNode(pod));
   if (cause !== undefined) return { ...cause, ...code };
   const { reason, message } = report ?? silentFailure(exitCode ?? 0);
   return { reason, message, ...code };
@@ -38,11 +38,11 @@ export function saidNothing(pod: Pod): boolean {
   return failureReport(engineState(pod).terminated) === undefined;
 }
 
-/** The same with the end of the engine's log, where the engine itself did not say why. */
-export function withLogTail(failure: LastFailure, { log, status }: Observation): LastFailure {
+/** The same with what else the engine said in its log, where that was read. */
+export function withLogTail(failure: Fault, { log, status }: Observation): Fault {
   const previous = status.lastFailure;
   const same = previous?.reason === failure.reason && previous.message === failure.message;
-  const text = log === undefined ? "" : withoutProgress(log).slice(-StatusBounds.logTail);
+  const text = log === undefined ? "" : withoutReport(log).slice(-StatusBounds.logTail);
   const logTail = text === "" && same ? previous.logTail : text.toWellFormed();
   return logTail === undefined || logTail === "" ? failure : { ...failure, logTail };
 }
@@ -56,12 +56,12 @@ function failureReport(terminated: ContainerStateTerminated | undefined) {
   }
 }
 
-function takenAway(pod: Pod): LastFailure | undefined {
+function takenAway(pod: Pod): Fault | undefined {
   const { reason, message = "", conditions = [] } = pod.status ?? {};
   if (reason === "Evicted") {
     return {
       reason: "Evicted",
-      message: `The node evicted pod ${nameOf(pod)}: ${message}`,
+      message: `The node evicted pod ${nameOf(pod)}: ${sentence(message)}`,
     };
   }
   const disruption = conditions.find(
@@ -71,12 +71,12 @@ function takenAway(pod: Pod): LastFailure | undefined {
   const why = disruption.message ?? disruption.reason ?? "";
   return {
     reason: "Disrupted",
-    message: `Pod ${nameOf(pod)} was taken from its node, which does not count as an attempt: ${why}`,
+    message: `Pod ${nameOf(pod)} was taken from its node, which does not count as a failure: ${sentence(why)}`,
   };
 }
 
 /** A pod that failed before it had a container. */
-function refusedByNode(pod: Pod): LastFailure {
+function refusedByNode(pod: Pod): Fault {
   const { reason = "", message = "" } = pod.status ?? {};
   const node = pod.spec?.nodeName ?? "unknown";
   return {
@@ -88,19 +88,18 @@ function refusedByNode(pod: Pod): LastFailure {
 function ended(
   pod: Pod,
   { exitCode, reason = "", message = "" }: ContainerStateTerminated,
-  { resource }: Observation,
-): LastFailure | undefined {
+): Fault | undefined {
   if (reason === "OOMKilled") {
-    const limit = pod.spec?.containers[0]?.resources?.limits?.["memory"] ?? "none";
+    const limit = engineContainer(pod)?.resources?.limits?.["memory"] ?? "none";
     return {
       reason: "OutOfMemory",
-      message: `The engine was killed because it needed more memory than its limit (${limit}). Make another ImageDiff with a higher spec.job.resources.limits.memory than ${resource.metadata.name} has.`,
+      message: `The engine was killed because it needed more memory than its limit of ${limit}: it needs a higher spec.job.resources.limits.memory.`,
     };
   }
   if (NOT_STARTED.has(reason)) {
     return {
       reason: "ContainerNotStarted",
-      message: `The engine's container in pod ${nameOf(pod)} could not be started: ${message} Check the controller's engine image.`,
+      message: `The engine's container in pod ${nameOf(pod)} could not be started: ${sentence(message)} Check the controller's engine image.`,
     };
   }
   if (!KILLED.has(exitCode)) return undefined;

@@ -1,5 +1,5 @@
 /** What a pod says about itself. */
-import type { ContainerState, Pod } from "kubernetes-types/core/v1.d.ts";
+import type { Container, ContainerState, Pod } from "kubernetes-types/core/v1.d.ts";
 import { ENGINE_CONTAINER } from "./labels.ts";
 
 export function nameOf(object: { metadata?: { name?: string } }): string {
@@ -9,6 +9,11 @@ export function nameOf(object: { metadata?: { name?: string } }): string {
 /** A pod that has ended holds none of its volumes. */
 export function hasEnded({ status }: Pod): boolean {
   return status?.phase === "Succeeded" || status?.phase === "Failed";
+}
+
+/** The engine's container; there may be others, which an admission webhook has added. */
+export function engineContainer({ spec }: Pod): Container | undefined {
+  return spec?.containers?.find(({ name }) => name === ENGINE_CONTAINER);
 }
 
 /** The state of the engine's container. */

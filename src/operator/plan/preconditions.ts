@@ -4,13 +4,14 @@ import { Failure } from "../../report/reasons.ts";
 import { engineArguments } from "./arguments.ts";
 import { attempted } from "./attempts.ts";
 import { claimObstacles } from "./claims.ts";
-import { momentOf, podVolumes, waitingStatus, type Decision } from "./decision.ts";
+import { momentOf, waitingStatus, type Decision } from "./decision.ts";
 import type { Observation } from "./observation.ts";
 import { placement } from "./placement.ts";
 import { sameImage } from "./same-image.ts";
 import { exclusiveObstacle, idleWords, sourceObstacle } from "./sources.ts";
 import { set, without, type Cause } from "./states.ts";
 import { failedStatus } from "./status.ts";
+import { podVolumes } from "./volumes.ts";
 
 /** Volumes and storage classes may change unheard. */
 const LOOK_SECONDS = 60;
@@ -56,7 +57,7 @@ export function preconditionStatus(observation: Observation): ImageDiffStatus {
   const moment = momentOf(observation);
   const { progress: _, ...status } = attempted(observation);
   const inUse = sourceObstacle(observation);
-  const idle = { reason: "Idle", message: idleWords(observation) };
+  const idle: Cause = { reason: "Idle", message: idleWords(observation) };
   const checked = set(status, "SourcesIdle", inUse ? "False" : "True", inUse ?? idle, moment);
   const { obstacle } = placement(observation);
   // Without an obstacle that can be foreseen it is the scheduler who knows, once there is a pod.

@@ -22,9 +22,9 @@ export function withProgress(
   return same ? status : next;
 }
 
-/** The lines of a log that are not progress. */
-export function withoutProgress(log: string): string {
-  const lines = log.split("\n").filter((line) => progressLine(line) === undefined);
+/** The lines of a log that are not the report's. */
+export function withoutReport(log: string): string {
+  const lines = log.split("\n").filter((line) => !line.startsWith('{"type":'));
   return lines.join("\n").trim();
 }
 

@@ -6,6 +6,7 @@ import { isCurrent, isLeaving } from "./jobs.ts";
 import { jobName, JOB_NAME_LABEL } from "./labels.ts";
 import type { Observation } from "./observation.ts";
 import { hasEnded, nameOf } from "./pods.ts";
+import type { Cause } from "./states.ts";
 
 /**
  * Deletes a Job that was made with other settings, and waits until it and its pods are gone. A Job
@@ -35,7 +36,7 @@ export function deletion(jobs: readonly Job[], observation: Observation, why: st
 
 function anew(observation: Observation, what: string): Decision {
   const message = `${what}; the work starts anew once it and its pod are gone.`;
-  const cause = { reason: "ReplacingJob", message };
+  const cause: Cause = { reason: "ReplacingJob", message };
   return { status: waitingStatus(observation, "Waiting", cause) };
 }
 

@@ -11,9 +11,7 @@ const MOST_NAMED = 5;
 
 /** Pods that hold a source in a way that spec.sourceUse does not allow. */
 export function sourceObstacle(observation: Observation): Cause | undefined {
-  const { base, modified } = observation.resource.spec;
-  const sources = [base.claimName, modified.claimName];
-  const holders = holdersOf(observation, sources).filter((holder) =>
+  const holders = holdersOf(observation, claimsOf(observation.resource)).filter((holder) =>
     isInTheWay(holder, observation),
   );
   if (holders.length === 0) return undefined;
@@ -53,20 +51,20 @@ export function holdersOf({ users }: Observation, claims: readonly string[]): Ho
     .filter(({ claimName }) => claims.includes(claimName));
 }
 
+/** Whether the work has to wait until a pod has let go of a claim, because an image is in it. */
 export function isInTheWay(
   { user, claimName, readOnly }: Holder,
   { resource, claims }: Observation,
 ): boolean {
   const { base, modified, sourceUse } = resource.spec;
+  const images = [base, modified].filter((image) => image.claimName === claimName);
+  if (images.length === 0) return false;
   if (user.engine === undefined) return sourceUse === "RequireIdle" || !readOnly;
   // Another engine reads what it holds, but for its output.
   const { output } = user.engine;
   if (output?.claimName !== claimName) return false;
   const block = claims.get(claimName)?.claim?.spec?.volumeMode === "Block";
-  return (
-    !block &&
-    [base, modified].some((image) => image.claimName === claimName && image.path === output.path)
-  );
+  return !block && images.some(({ path }) => path === output.path);
 }
 
 function sentences(holders: readonly Holder[], { resource }: Observation): string {

@@ -4,11 +4,13 @@
  * Ready condition; Reconciling and Stalled exist only while they are true, and never both.
  */
 import { StatusBounds, type ImageDiffStatus } from "../../api/status.ts";
+import type { Reason } from "../../report/reasons.ts";
 import { withCondition, withoutConditions } from "./conditions.ts";
+import type { OperatorReason } from "./reasons.ts";
 
 /** Why a condition is as it is. */
 export interface Cause {
-  reason: string;
+  reason: Reason | OperatorReason;
   message: string;
 }
 

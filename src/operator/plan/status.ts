@@ -3,18 +3,19 @@
  * the engine in, the next status out; the same for the controller and a run without a cluster.
  */
 import { outputPath, type ImageDiff } from "../../api/resource.ts";
-import {
-  StatusBounds,
-  type BackingChainLink,
-  type ImageDiffStatus,
-  type LastFailure,
-} from "../../api/status.ts";
+import { StatusBounds, type BackingChainLink, type ImageDiffStatus } from "../../api/status.ts";
 import { ExitCode } from "../../report/reasons.ts";
 import type { Line, OverlayResult, Progress } from "../../report/schema.ts";
 import { timestamp } from "./conditions.ts";
-import { clip, moving, ready, set, stalled, type Moment } from "./states.ts";
+import { clip, moving, ready, set, stalled, type Cause, type Moment } from "./states.ts";
 import { claimsOf, locate, type Volumes } from "./volumes.ts";
 import { savingsSentence, savingsSummary, verifiedWords } from "./words.ts";
+
+/** Why the engine failed. */
+export interface Fault extends Cause {
+  exitCode?: number;
+  logTail?: string;
+}
 
 export interface StatusContext {
   resource: ImageDiff;
@@ -37,8 +38,11 @@ export function startedStatus(
     attempts: (previous.attempts ?? 0) + 1,
     startTime: previous.startTime ?? timestamp(context.now),
   };
-  const cause = { reason: "Starting", message: "The engine has been started." };
-  return moving(status, cause, momentOf(context));
+  return moving(
+    status,
+    { reason: "Starting", message: "The engine has been started." },
+    momentOf(context),
+  );
 }
 
 /** The status after one more line of the engine. */
@@ -103,7 +107,7 @@ function succeeded(
 /** The status after a failure that will be tried again. */
 export function retryStatus(
   previous: ImageDiffStatus,
-  failure: LastFailure,
+  failure: Fault,
   context: Pick<StatusContext, "resource" | "now">,
 ): ImageDiffStatus {
   const status = { ...withFailure(previous, failure, context), phase: "Waiting" as const };
@@ -113,7 +117,7 @@ export function retryStatus(
 /** The status after a failure for good. */
 export function failedStatus(
   previous: ImageDiffStatus,
-  failure: LastFailure,
+  failure: Fault,
   context: Pick<StatusContext, "resource" | "now">,
 ): ImageDiffStatus {
   const status = {
@@ -126,7 +130,7 @@ export function failedStatus(
 
 function withFailure(
   previous: ImageDiffStatus,
-  failure: LastFailure,
+  failure: Fault,
   context: Pick<StatusContext, "resource" | "now">,
 ): ImageDiffStatus {
   const lastFailure = { ...failure, message: clip(failure.message, StatusBounds.message) };

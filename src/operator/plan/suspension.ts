@@ -6,7 +6,7 @@ import type { Observation } from "./observation.ts";
 import { obstructed } from "./preconditions.ts";
 import { hasEnded } from "./pods.ts";
 import { sourceObstacle } from "./sources.ts";
-import { resting } from "./states.ts";
+import { resting, type Cause } from "./states.ts";
 import { adjusted, workingPod } from "./under-way.ts";
 
 /** The user wants no work done. */
@@ -17,11 +17,11 @@ export function suspension(observation: Observation): Decision | undefined {
   const { progress: _, ...status } = attempted(observation);
   if (observation.pods.some((pod) => !hasEnded(pod))) {
     const message = "spec.suspend is true; the engine is being stopped.";
-    const cause = { reason: "Suspending", message };
+    const cause: Cause = { reason: "Suspending", message };
     return { actions, status: waitingStatus(observation, "Suspended", cause, status) };
   }
   const message = "spec.suspend is true; set it to false to start the work.";
-  const cause = { reason: "Suspended", message };
+  const cause: Cause = { reason: "Suspended", message };
   return {
     actions,
     status: resting({ ...status, phase: "Suspended" }, cause, momentOf(observation)),

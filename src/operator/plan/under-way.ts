@@ -6,15 +6,14 @@ import type { Action } from "./actions.ts";
 import { attempted } from "./attempts.ts";
 import { ageSeconds, contextOf, momentOf, waitingStatus, type Decision } from "./decision.ts";
 import { diagnosis, startingPod } from "./diagnosis.ts";
-import { jobChange } from "./job.ts";
+import { jobChange } from "./job/job.ts";
 import { isJudged, podsOf, presentJob } from "./jobs.ts";
 import { jobName } from "./labels.ts";
 import type { Observation } from "./observation.ts";
 import { podFailure, withLogTail } from "./pod-failure.ts";
 import { byAge, engineStart, hasFailed } from "./pods.ts";
 import { withProgress } from "./progress.ts";
-import type { Cause } from "./states.ts";
-import { moving, set } from "./states.ts";
+import { moving, set, type Cause } from "./states.ts";
 import { retryStatus } from "./status.ts";
 
 /** Seconds between two looks at the progress of a run, or at a Job that is about to start. */
@@ -75,13 +74,14 @@ export function created(
 ): ImageDiffStatus {
   const name = jobName(observation.resource);
   const message = `Job ${name} has been made; its pod has not started yet.`;
-  const cause = { reason: "JobCreated", message };
+  const cause: Cause = { reason: "JobCreated", message };
   return waitingStatus(observation, "Pending", cause, { ...status, jobName: name });
 }
 
 function retried(pod: Pod, observation: Observation): ImageDiffStatus {
-  const failure = withLogTail(podFailure(pod, observation), observation);
-  return retryStatus(attempted(observation), failure, contextOf(observation, true));
+  const failure = withLogTail(podFailure(pod), observation);
+  const { progress: _, ...status } = attempted(observation);
+  return retryStatus(status, failure, contextOf(observation, true));
 }
 
 function running(pod: Pod, observation: Observation): ImageDiffStatus {
@@ -98,7 +98,7 @@ function running(pod: Pod, observation: Observation): ImageDiffStatus {
 
 function freshlyStarted(status: ImageDiffStatus, observation: Observation): ImageDiffStatus {
   const { progress: _, ...fresh } = status;
-  const cause = { reason: "Starting", message: "The engine has been started." };
+  const cause: Cause = { reason: "Starting", message: "The engine has been started." };
   return moving({ ...fresh, phase: "Starting" }, cause, momentOf(observation));
 }
 
@@ -115,6 +115,6 @@ function placed(
   }
   const node = pod?.spec?.nodeName;
   if (node === undefined) return status;
-  const cause = { reason: "Scheduled", message: `The engine's pod is on node ${node}.` };
+  const cause: Cause = { reason: "Scheduled", message: `The engine's pod is on node ${node}.` };
   return set({ ...status, node }, "Schedulable", "True", cause, moment);
 }

@@ -1,5 +1,6 @@
 /** Claims and where they are mounted: from an image of the resource to a path, and back. */
 import { outputPath, type ImageDiff } from "../../api/resource.ts";
+import type { Observation } from "./observation.ts";
 
 /** A claim as the engine sees it. */
 export interface Volume {
@@ -11,6 +12,17 @@ export interface Volume {
 
 /** Where each claim is mounted. */
 export type Volumes = (claimName: string) => Volume;
+
+/** The folder of the engine's container in which claim `x` is `x`. */
+const VOLUMES_DIR = "/volumes";
+
+/** Where the engine's pod has the claims. */
+export function podVolumes({ claims }: Pick<Observation, "claims">): Volumes {
+  return (claimName) => ({
+    path: `${VOLUMES_DIR}/${claimName}`,
+    block: claims.get(claimName)?.claim?.spec?.volumeMode === "Block",
+  });
+}
 
 /** An image by claim: `path` is absent for a Block claim. */
 export interface ImageLocation {

@@ -1,6 +1,7 @@
 /** The sentences of a status that say what the work has come to. */
 import prettyBytes from "pretty-bytes";
 import { outputPath, type ImageDiff } from "../../api/resource.ts";
+import type { OperatorReason } from "./reasons.ts";
 import type { OverlayResult, VerificationLevel } from "../../report/schema.ts";
 
 /** What the overlay takes, or would take, and what that saves. */
@@ -22,7 +23,7 @@ export function savingsSummary(savings: { savedBytes: number; percent: number })
 /** The Verified condition of an overlay that was verified as far as asked for. */
 export function verifiedWords(level: VerificationLevel): {
   verified: "True" | "Unknown";
-  reason: string;
+  reason: OperatorReason;
   message: string;
 } {
   switch (level) {

@@ -82,7 +82,7 @@ export function claimsWith(...changed: ClaimObservation[]): Observation["claims"
 
 /** The Job that the plan for an observation makes, as the API server has it then. */
 export function jobFor(observation: Observation = observed(), changes: Partial<Job> = {}): Job {
-  const blank = { ...observation, jobs: [], pods: [], users: [], status: {} };
+  const blank = { ...observation, jobs: [], pods: [], status: {} };
   const [action] = plan(blank).actions;
   if (action?.type !== "CreateJob") throw new Error("the plan makes no Job");
   const { job } = action;

@@ -1,10 +1,10 @@
 /** The Job that does the work of a resource. */
 import type { Job, PodFailurePolicy } from "kubernetes-types/batch/v1.d.ts";
-import { API_VERSION, KIND } from "../../api/resource.ts";
-import { ExitCode } from "../../report/reasons.ts";
-import type { JobChange } from "./actions.ts";
-import { ENGINE_CONTAINER, jobMetadata, jobName, settingsDigest, SETTINGS_KEY } from "./labels.ts";
-import type { Observation } from "./observation.ts";
+import { API_VERSION, KIND } from "../../../api/resource.ts";
+import { ExitCode } from "../../../report/reasons.ts";
+import type { JobChange } from "../actions.ts";
+import { ENGINE_CONTAINER, jobMetadata, jobName, settingsDigest, SETTINGS_KEY } from "../labels.ts";
+import type { Observation } from "../observation.ts";
 import { podSpec } from "./pod-spec.ts";
 
 /**

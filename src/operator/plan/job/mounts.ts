@@ -1,8 +1,7 @@
 /** The claims in the engine's pod. Each is mounted once, and only the output's can be written. */
 import type { Container, Volume } from "kubernetes-types/core/v1.d.ts";
-import { podVolumes } from "./decision.ts";
-import type { Observation } from "./observation.ts";
-import { claimsOf } from "./volumes.ts";
+import type { Observation } from "../observation.ts";
+import { claimsOf, podVolumes } from "../volumes.ts";
 
 /** The folder for sockets of qemu-nbd and their pid files. */
 const TMP = { name: "tmp", mountPath: "/tmp", sizeLimit: "16Mi" };
@@ -16,8 +15,11 @@ export function volumes(observation: Observation): Volume[] {
     persistentVolumeClaim: {
       claimName,
       // A device has no other way to be read-only: the kubelet then lets the container read it,
-      // and no more. A folder is mounted read-only in the container instead, because the kubelet
-      // does not apply fsGroup to a read-only claim, and the engine could not read its files.
+      // and no more (makeBlockVolumes in its kubelet_pods.go). A folder is mounted read-only in the
+      // container instead: of a claim that is read-only for the pod the kubelet does not apply
+      // fsGroup (supportsFSGroup in csi_mounter.go), and the engine could not read its files.
+      // recursiveReadOnly adds nothing, as nothing is mounted below a claim's folder, and not
+      // every runtime has it.
       ...(block ? { readOnly: true } : {}),
     },
   }));

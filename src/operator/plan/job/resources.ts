@@ -1,7 +1,7 @@
 /** CPU and memory of the engine: the user's quantities, and the administrator's for the rest. */
 import type { ResourceRequirements } from "kubernetes-types/core/v1.d.ts";
-import type { JobSettings } from "../../api/job.ts";
-import { quantityValue } from "./quantity.ts";
+import type { JobSettings } from "../../../api/job.ts";
+import { quantityValue } from "../quantity.ts";
 
 type Quantities = Record<string, string | number>;
 

@@ -1,6 +1,6 @@
 /** Binding a pod to a node by node affinity. The scheduler still decides: taints, room, volumes. */
 import type { Affinity, NodeSelectorTerm } from "kubernetes-types/core/v1.d.ts";
-import type { JobSettings } from "../../api/job.ts";
+import type { JobSettings } from "../../../api/job.ts";
 
 /** The user's affinity, with this node added to all that it demands of a node. */
 export function pinnedAffinity(

@@ -5,13 +5,13 @@ import type {
   PodSpec,
   SecurityContext,
 } from "kubernetes-types/core/v1.d.ts";
-import { engineArguments } from "./arguments.ts";
-import { podVolumes } from "./decision.ts";
-import { ENGINE_CONTAINER, ENGINE_LABELS } from "./labels.ts";
+import { engineArguments } from "../arguments.ts";
+import { ENGINE_CONTAINER, ENGINE_LABELS } from "../labels.ts";
 import { mounts, volumes } from "./mounts.ts";
-import type { Observation } from "./observation.ts";
-import { pinnedAffinity } from "./pinning.ts";
-import { mergedResources } from "./pod-resources.ts";
+import type { Observation } from "../observation.ts";
+import { podVolumes } from "../volumes.ts";
+import { pinnedAffinity } from "./affinity.ts";
+import { mergedResources } from "./resources.ts";
 
 /** Kubernetes' default; the engine writes its result there (--report-file). */
 const TERMINATION_MESSAGE_PATH = "/dev/termination-log";
