@@ -12,7 +12,7 @@ import { Agent, request, type Dispatcher } from "undici";
 import { onTestFinished } from "vitest";
 import { cluster } from "../cluster.ts";
 import type { Access } from "../control-plane.ts";
-import { Authority, readKeyPair } from "../keys.ts";
+import { Authority, readKeyPair, type KeyPair } from "../keys.ts";
 
 /** A request on its way. */
 export interface Passage {
@@ -43,12 +43,20 @@ const pass: Rule = async (_, forward) => forward();
 
 /** Starts one for the running test, which lets everything pass until it is given a rule. */
 export async function startProxy(access: Access = cluster()): Promise<Proxy> {
-  const authority = Authority.at(join(access.folder, "keys"));
-  const keys = await authority.sign(`proxy-${randomUUID()}`, "proxy");
-  const proxy = new Proxy(access, readKeyPair(keys));
+  const proxy = new Proxy(access, readKeyPair(await keysIn(access.folder)));
   await proxy.listen();
   onTestFinished(async () => proxy.close());
   return proxy;
+}
+
+/** By the folder of the control plane: making them takes a moment. */
+const keys = new Map<string, Promise<KeyPair>>();
+
+async function keysIn(folder: string): Promise<KeyPair> {
+  const authority = Authority.at(join(folder, "keys"));
+  const made = keys.get(folder) ?? authority.sign(`proxy-${randomUUID()}`, "proxy");
+  keys.set(folder, made);
+  return made;
 }
 
 export class Proxy {
@@ -57,15 +65,15 @@ export class Proxy {
   readonly #dispatcher: Dispatcher;
   readonly #server: Server;
 
-  /** @param keys with which it says that it is the API server. */
-  constructor(access: Access, keys: { cert: string; key: string }) {
+  /** @param identity with which it says that it is the API server. */
+  constructor(access: Access, identity: { cert: string; key: string }) {
     this.#access = access;
     this.#dispatcher = new Agent({
       connect: { ca: access.caPem },
       headersTimeout: 0,
       bodyTimeout: 0,
     });
-    this.#server = createServer(keys, (incoming, response) => {
+    this.#server = createServer(identity, (incoming, response) => {
       void this.#handle(incoming, response).catch(() => response.destroy());
     });
     this.#server.requestTimeout = 0;
