@@ -20,6 +20,8 @@ const MOST_SERIES = 1000;
 /** Between two writes of one series. */
 const WRITE_SECONDS = 60;
 const MOST_ATTEMPTS = 10;
+/** Nobody waits long for a courtesy. */
+const TIMEOUT_MILLISECONDS = 5000;
 /** client-go's (tools/record/events_cache.go): as many events of an object at once, ... */
 const BURST = 25;
 /** ... and then one in five minutes. */
@@ -87,7 +89,8 @@ export class EventRecorder {
   #writing: Promise<void> = Promise.resolve();
 
   constructor(options: EventRecorderOptions) {
-    this.#options = { log: silent, ...options };
+    const client = options.client.withTimeout(TIMEOUT_MILLISECONDS);
+    this.#options = { log: silent, ...options, client };
   }
 
   record(regarding: Regarding, happening: Happening): void {
@@ -138,25 +141,32 @@ export class EventRecorder {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#writing = promise;
     await before;
+    let isAway = false;
     for (const [key, series] of [...this.#series]) {
-      if (isUnwritten(series) && wanted(series)) await this.#attempt(key, series);
+      if (!isUnwritten(series) || !wanted(series)) continue;
+      // Each of them would wait as long in vain.
+      if (isAway) series.attemptedAt = performance.now();
+      else isAway = !(await this.#attempt(key, series));
     }
     resolve();
   }
 
-  async #attempt(key: string, series: Series): Promise<void> {
+  /** Whether the server has answered. */
+  async #attempt(key: string, series: Series): Promise<boolean> {
     series.attemptedAt = performance.now();
     const { count } = series;
     try {
       await this.#send(series);
       series.written = count;
       series.failures = 0;
+      return true;
     } catch (error) {
       series.failures += 1;
       const { regarding, happening, failures } = series;
       this.#options.log.warn({ error, regarding, happening }, "An event could not be written");
       const refused = error instanceof ApiError && error.status < 500 && error.status !== 429;
       if (refused || failures >= MOST_ATTEMPTS) this.#series.delete(key);
+      return error instanceof ApiError;
     }
   }
 

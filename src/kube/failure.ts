@@ -1,6 +1,7 @@
 /** Sentences about requests that failed without the server having refused them. */
 import { ApiError } from "./api-error.ts";
 import { keyText, type KubeObject, type ObjectKey, type ResourceType } from "./resource-type.ts";
+import { NotLeading } from "./guard.ts";
 import { NoAnswer } from "./transport.ts";
 
 /** Such as `get Pod vms/web-01`. */
@@ -20,9 +21,9 @@ export function noEnd(request: string, seconds: number): NoAnswer {
   return new NoAnswer(`Cannot ${request}: the answer had not ended after ${seconds} seconds.`);
 }
 
-/** What the caller is told: the signal's own reason, or why the network failed. */
+/** What the caller is told: a refusal, the signal's own reason, or why the network failed. */
 export function explain(request: string, error: unknown, signal: AbortSignal): unknown {
-  if (error instanceof ApiError) return error;
+  if (error instanceof ApiError || error instanceof NotLeading) return error;
   if (signal.aborted) return signal.reason;
   return new Error(`Cannot ${request}: ${words(error)}.`, { cause: error });
 }
