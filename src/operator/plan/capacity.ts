@@ -1,8 +1,8 @@
 /** Whether another engine may run now. */
-import { preconditionStatus } from "./preconditions.ts";
 import { waitingStatus, type Decision } from "./decision.ts";
 import type { Observation } from "./observation.ts";
 import { placement } from "./placement.ts";
+import { preconditionStatus } from "./preconditions.ts";
 import type { Cause } from "./states.ts";
 
 /** Waits where the administrator's caps are reached. Who asked before comes first. */
@@ -17,9 +17,9 @@ export function withoutPlace(observation: Observation): Decision | undefined {
     load.unplaced;
   const message =
     ahead >= maxJobs
-      ? `At most ${maxJobs} Jobs run at once (--max-jobs of the controller): this one starts when its turn comes.`
+      ? `The controller runs no more Jobs at once (--max-jobs ${maxJobs}): this one starts when its turn comes.`
       : onNode >= maxJobsPerNode
-        ? `At most ${maxJobsPerNode} Jobs run on a node at once (--max-jobs-per-node of the controller): this one starts when its turn comes.`
+        ? `The controller runs no more Jobs on a node at once (--max-jobs-per-node ${maxJobsPerNode}): this one starts when its turn comes.`
         : undefined;
   if (message === undefined) return undefined;
   const cause: Cause = { reason: "CapacityReached", message };

@@ -1,6 +1,7 @@
 /** Why a Job has no pod, or why its pod does not start. */
 import type { Job } from "kubernetes-types/batch/v1.d.ts";
 import type { Pod } from "kubernetes-types/core/v1.d.ts";
+import { conditionOf } from "./announcements.ts";
 import { isLeaving, podsOf } from "./jobs.ts";
 import type { Happening, Observation } from "./observation.ts";
 import { byAge, engineContainer, engineState, hasEnded, nameOf } from "./pods.ts";
@@ -51,24 +52,33 @@ const startFailures = new Set([
 
 function containerWaits(pod: Pod, observation: Observation): Cause | undefined {
   const { reason = "", message = "" } = engineState(pod).waiting ?? {};
-  const image = engineContainer(pod)?.image ?? observation.settings.engineImage;
-  if (pullFailures.has(reason)) {
-    const secret = latest(observation, "Pod", ["FailedToRetrieveImagePullSecret"], pod);
-    if (secret !== undefined) {
-      return {
-        reason: "PullSecretMissing",
-        message: `The image ${image} of pod ${nameOf(pod)} cannot be pulled: ${sentence(secret.message)} Create the Secret, or name another in spec.job.imagePullSecrets.`,
-      };
-    }
-    return {
-      reason: "ImagePullFailed",
-      message: `The image ${image} of pod ${nameOf(pod)} cannot be pulled (${reason}): ${sentence(message)} Check its name, the registry and spec.job.imagePullSecrets.`,
-    };
-  }
+  if (pullFailures.has(reason)) return imageMissing(pod, observation);
   if (!startFailures.has(reason)) return undefined;
   return {
     reason: "ContainerNotStarted",
     message: `The engine's container in pod ${nameOf(pod)} cannot be started (${reason}): ${sentence(message)} Check spec.job.podSecurityContext.`,
+  };
+}
+
+function imageMissing(pod: Pod, observation: Observation): Cause {
+  const { reason = "", message = "" } = engineState(pod).waiting ?? {};
+  const image = engineContainer(pod)?.image ?? observation.settings.engineImage;
+  const what = `The image ${image} of pod ${nameOf(pod)} cannot be pulled`;
+  const secret = latest(observation, "Pod", ["FailedToRetrieveImagePullSecret"], pod);
+  if (secret !== undefined) {
+    const cure = "Create the Secret, or name another in spec.job.imagePullSecrets.";
+    return { reason: "PullSecretMissing", message: `${what}: ${sentence(secret.message)} ${cure}` };
+  }
+  // Between two attempts the kubelet says that it waits. What went wrong is told already.
+  const told = conditionOf(observation.status, "Ready");
+  const again = told?.reason === "ImagePullFailed" && told.message.startsWith(what);
+  const cure = "Check its name, the registry and spec.job.imagePullSecrets.";
+  return {
+    reason: "ImagePullFailed",
+    message:
+      again && reason === "ImagePullBackOff"
+        ? told.message
+        : `${what} (${reason}): ${sentence(message)} ${cure}`,
   };
 }
 

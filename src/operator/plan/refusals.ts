@@ -43,7 +43,9 @@ export function refusalCause(
   fallback: { reason: OperatorReason; cure: string },
 ): Cause {
   const { reason, cure } = kinds.find(({ pattern }) => pattern.test(serverMessage)) ?? fallback;
-  return { reason, message: `${what} was refused: ${sentence(serverMessage)} ${cure}` };
+  // The Job controller makes up another name for the pod each time: that is no news.
+  const lasting = serverMessage.replace(/pods "[^"]*"/, "the pod");
+  return { reason, message: `${what} was refused: ${sentence(lasting)} ${cure}` };
 }
 
 /** A text of somebody else with an end. */

@@ -67,12 +67,12 @@ test("what it waits for is told, without an alarm", () => {
     "Ready=False/CapacityReached",
     "Reconciling=True/CapacityReached",
   ]);
-  expect(readyMessage(planned)).toContain(
-    "At most 1 Jobs run at once (--max-jobs of the controller)",
+  expect(readyMessage(planned)).toBe(
+    "The controller runs no more Jobs at once (--max-jobs 1): this one starts when its turn comes.",
   );
   expect(planned.announcements).toEqual([]);
   const onNode = plan(withCaps({ maxJobsPerNode: 1 }, { unplaced: 1 }));
-  expect(readyMessage(onNode)).toContain("--max-jobs-per-node");
+  expect(readyMessage(onNode)).toContain("on a node at once (--max-jobs-per-node 1)");
 });
 
 test("who is in the way of itself does not queue", () => {

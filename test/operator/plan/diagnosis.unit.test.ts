@@ -81,11 +81,20 @@ describe("a pod that is refused", () => {
     (reason, sentence, cure) => {
       const happenings = [happening("Job", "FailedCreate", `Error creating: ${sentence}`)];
       const message = expectWaiting(observed({ jobs: [job], happenings }), reason);
-      expect(message).toContain("The engine's pod was refused: ");
-      expect(message).toContain(sentence);
+      const lasting = sentence.replace('pods "x"', "the pod");
+      expect(message).toContain(`The engine's pod was refused: Error creating: ${lasting}`);
       expect(message).toContain(cure);
     },
   );
+
+  test("is the same news whatever name the Job controller made up for it", () => {
+    const refusedAs = (name: string, seconds: number) =>
+      happening("Job", "FailedCreate", `pods "${name}" is forbidden: exceeded quota: q`, seconds);
+    const observation = observed({ jobs: [job], happenings: [refusedAs("a", 5)] });
+    const { status } = plan(observation);
+    const happenings = [refusedAs("b", 9), refusedAs("a", 5)];
+    expect(plan({ ...observation, status, happenings }).status).toEqual(status);
+  });
 
   test("is looked at again before long, and then less often", () => {
     const happenings = [happening("Job", "FailedCreate", "no")];
@@ -168,6 +177,17 @@ describe("a pod that does not start", () => {
     const secret = "Unable to retrieve some image pull secrets (s); attempting to pull may fail.";
     const happenings = [happening("Pod", "FailedToRetrieveImagePullSecret", secret)];
     expect(expectWaiting({ ...observation, happenings }, "PullSecretMissing")).toContain(secret);
+  });
+
+  test("is told once why it has no image, and not each time that the kubelet waits", () => {
+    const withState = (reason: string, message: string, status = {}) =>
+      plan(observed({ jobs: [job], pods: [pending({}, waiting(reason, message))], status }));
+    const first = withState("ErrImagePull", "not found");
+    const second = withState("ImagePullBackOff", "Back-off", first.status);
+    expect(second.status).toEqual(first.status);
+    const other = withState("ErrImagePull", "no route to host", second.status);
+    expect(readyMessage(other)).toContain("no route to host");
+    expect(readyMessage(withState("ImagePullBackOff", "Back-off"))).toContain("Back-off");
   });
 
   test.each([["CreateContainerConfigError"], ["CreateContainerError"], ["RunContainerError"]])(
