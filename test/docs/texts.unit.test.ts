@@ -89,10 +89,9 @@ const manifests = [
   ...markdownFiles.flatMap((file) =>
     blocksOf(textOf(file), "yaml").map((yaml) => ({ file, yaml })),
   ),
-  ...readdirSync(projectFile("examples")).map((name) => ({
-    file: `examples/${name}`,
-    yaml: textOf(`examples/${name}`),
-  })),
+  ...readdirSync(projectFile("examples"), { recursive: true, encoding: "utf8" })
+    .filter((name) => name.endsWith(".yaml"))
+    .map((name) => ({ file: `examples/${name}`, yaml: textOf(`examples/${name}`) })),
 ].filter(({ yaml }) => /^kind: ImageDiff$/m.test(yaml));
 
 test.each(manifests)("a manifest in $file is valid", ({ yaml }) => {
