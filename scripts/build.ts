@@ -2,12 +2,13 @@
  * Bundles the engine and its worker into dist/, for container images: a few files start in half
  * the time of hundreds. Development, tests and the demo run the sources as they are.
  */
-import { rmSync } from "node:fs";
+import { globSync, rmSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
-rmSync(`${root}/dist`, { recursive: true, force: true });
+// What npm run images has made beside it stays.
+for (const old of globSync(`${root}/dist/*.mjs`)) rmSync(old);
 await build({
   absWorkingDir: root,
   // A worker thread is started by the name of its file, so it cannot be part of the other bundle.
