@@ -11,6 +11,7 @@ import type { Caches } from "./observe/caches.ts";
 import type { Observer } from "./observe/observe.ts";
 import type { Places } from "./observe/places.ts";
 import type { Action, Announcement, Plan } from "./plan/actions.ts";
+import { jobName } from "./plan/labels.ts";
 import { plan, planInvalid } from "./plan/plan.ts";
 import type { Observation } from "./plan/observation.ts";
 import type { StoredImageDiff } from "./resources.ts";
@@ -66,7 +67,7 @@ export class Reconciler {
     const { observer, places } = this.#options;
     let observation = await observer.observe(resource);
     let decided = plan(observation);
-    if (decided.actions.some(makesJob)) {
+    if (decided.actions.some(startsJob)) {
       const live = await observer.observeLive(resource);
       // From here to the reservation nothing else gets to run, so that no two take one place.
       observation = { ...live, load: places.load(key, resource.metadata.uid ?? "") };
@@ -79,18 +80,21 @@ export class Reconciler {
 
   async #act(resource: ImageDiff, actions: readonly Action[]): Promise<Refusal | undefined> {
     const { client, places, log } = this.#options;
-    for (const action of actions) if (makesJob(action)) places.reserve(action.job);
-    for (const action of actions) {
-      log.info({ ...who(resource), action: action.type }, "acts");
-      try {
+    const { namespace, uid = "" } = resource.metadata;
+    const job = { namespace, name: jobName(resource) };
+    const starts = actions.some(startsJob);
+    if (starts) places.reserve(job, uid);
+    try {
+      for (const action of actions) {
+        log.info({ ...who(resource), action: action.type }, "acts");
         const refusal = await act(client, resource, action);
         if (refusal === undefined) continue;
-        if (makesJob(action)) places.release(action.job);
+        places.release(job);
         return refusal;
-      } catch (error) {
-        if (makesJob(action)) places.release(action.job);
-        throw error;
       }
+    } catch (error) {
+      places.release(job);
+      throw error;
     }
     return undefined;
   }
@@ -119,8 +123,11 @@ function who({ metadata }: StoredImageDiff | ImageDiff): object {
   return { namespace, name, uid };
 }
 
-function makesJob(action: Action): action is Action & { type: "CreateJob" } {
-  return action.type === "CreateJob";
+/** Whether an engine may start from it: that needs a place, and a last look at the images' users. */
+function startsJob(action: Action): boolean {
+  return (
+    action.type === "CreateJob" || (action.type === "UpdateJob" && action.spec.suspend === false)
+  );
 }
 
 function withRefusal(observation: Observation, refusal: Refusal): Observation {

@@ -39,7 +39,7 @@ export function listeners({ caches, places, wake, wakeWaiting, forget }: Waker):
       wakeItself(wake, before, after);
     },
     job(change) {
-      if (change.after !== undefined) places().release(change.after);
+      places().heard(change);
       wakeOwner(wake, change);
       if (freesPlace(change)) wakeWaiting();
     },

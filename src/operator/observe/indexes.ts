@@ -19,7 +19,7 @@ export const imageDiffIndexes = {
 
 export const jobIndexes = {
   owner: controllerUid,
-  state: (job: Job): string[] => [isUnfinished(job) ? "unfinished" : "finished"],
+  place: (job: Job): string[] => (takesPlace(job) ? ["taken"] : []),
 };
 
 export const podIndexes = {
@@ -49,11 +49,13 @@ export function hasEnded({ status }: Pod): boolean {
   return status?.phase === "Succeeded" || status?.phase === "Failed";
 }
 
-/** Whether a Job may still have a pod. */
-export function isUnfinished({ status }: Job): boolean {
-  return !(status?.conditions ?? []).some(
+/** Whether a Job has a pod or may get one: a suspended one does not, once its last has ended. */
+export function takesPlace({ spec, status }: Job): boolean {
+  const { conditions = [], active = 0, terminating = 0 } = status ?? {};
+  const over = conditions.some(
     ({ type, status: value }) => value === "True" && (type === "Complete" || type === "Failed"),
   );
+  return !over && (spec?.suspend !== true || active + terminating > 0);
 }
 
 /** The uid of the object that controls this one, as a list of none or one. */

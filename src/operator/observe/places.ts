@@ -1,9 +1,10 @@
 /** Who may have a Job next: the cap on Jobs that run at once, first come, first served. */
 import type { Job } from "kubernetes-types/batch/v1.d.ts";
 import type { Pod } from "kubernetes-types/core/v1.d.ts";
-import { keyOf, keyText } from "../../kube/resource-type.ts";
+import { keyOf, keyText, type ObjectKey } from "../../kube/resource-type.ts";
+import type { Change } from "../../kube/store.ts";
 import type { Load } from "../plan/observation.ts";
-import { controllerUid, hasEnded, isUnfinished } from "./indexes.ts";
+import { controllerUid, hasEnded, takesPlace } from "./indexes.ts";
 import type { Objects } from "./scoped.ts";
 
 export class Places {
@@ -11,7 +12,7 @@ export class Places {
   readonly #pods: Objects<Pod>;
   /** Keys of resources that wait, in the order in which they asked. */
   readonly #waiting = new Set<string>();
-  /** Jobs that have been asked for and are not in the cache yet: key of the Job to owner's uid. */
+  /** Jobs that were told to start, before the cache has heard of it: key of the Job to owner's uid. */
   readonly #reserved = new Map<string, string>();
 
   constructor(jobs: Objects<Job>, pods: Objects<Pod>) {
@@ -22,7 +23,7 @@ export class Places {
   /** What others have under way, as the resource with that key and uid sees it. */
   load(key: string, uid: string): Load {
     const others = this.#jobs
-      .by("state", "unfinished")
+      .by("place", "taken")
       .filter((job) => !controllerUid(job).includes(uid));
     const reserved = [...this.#reserved.values()].filter((owner) => owner !== uid).length;
     const perNode = new Map<string, number>();
@@ -60,27 +61,30 @@ export class Places {
     return [...this.#waiting.values().take(count)];
   }
 
-  /** Counts a Job from the moment at which it is asked for, until the cache has it. */
-  reserve(job: Job): void {
-    const [owner = ""] = controllerUid(job);
-    this.#reserved.set(keyText(keyOf(job)), owner);
+  /** Counts a Job from the moment at which it is told to start, until the cache has that. */
+  reserve(job: ObjectKey, owner: string): void {
+    this.#reserved.set(keyText(job), owner);
   }
 
-  /** The Job is in the cache, or was refused. */
-  release(job: Job): void {
-    this.#reserved.delete(keyText(keyOf(job)));
+  /** The Job did not start. */
+  release(job: ObjectKey): void {
+    this.#reserved.delete(keyText(job));
+  }
+
+  /** The cache has heard of a Job; as long as that is held back, it has yet to hear of its start. */
+  heard({ before, after }: Change<Job>): void {
+    const job = after ?? before;
+    if (job !== undefined && after?.spec?.suspend !== true) this.release(keyOf(job));
   }
 
   /** How many more Jobs may run at once under a cap. */
   free(maxJobs: number | undefined): number {
-    const running = this.#jobs.by("state", "unfinished").length + this.#reserved.size;
+    const running = this.#jobs.by("place", "taken").length + this.#reserved.size;
     return maxJobs === undefined ? Infinity : Math.max(0, maxJobs - running);
   }
 }
 
 /** Whether a change of a Job gives a place back. */
-export function freesPlace({ before, after }: { before?: Job; after?: Job }): boolean {
-  return (
-    before !== undefined && isUnfinished(before) && (after === undefined || !isUnfinished(after))
-  );
+export function freesPlace({ before, after }: Change<Job>): boolean {
+  return before !== undefined && takesPlace(before) && (after === undefined || !takesPlace(after));
 }
