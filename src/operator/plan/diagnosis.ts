@@ -4,7 +4,7 @@ import type { Pod } from "kubernetes-types/core/v1.d.ts";
 import { conditionOf } from "./announcements.ts";
 import { isLeaving, podsOf } from "./jobs.ts";
 import type { Happening, Observation } from "./observation.ts";
-import { byAge, engineContainer, engineState, hasEnded, nameOf } from "./pods.ts";
+import { byAge, engineState, hasEnded, nameOf } from "./pods.ts";
 import { refusalCause, sentence } from "./refusals.ts";
 import type { OperatorReason } from "./reasons.ts";
 import type { Cause } from "./states.ts";
@@ -15,7 +15,9 @@ export function diagnosis(job: Job, observation: Observation): Cause | undefined
   const pod = startingPod(pods);
   return pod === undefined
     ? withoutPod(pods.at(-1), observation)
-    : (unschedulable(pod) ?? containerWaits(pod, observation) ?? volumeWaits(pod, observation));
+    : (unschedulable(pod) ??
+        containerWaits(pod, job, observation) ??
+        volumeWaits(pod, observation));
 }
 
 /** The pod that shall do the work but does not yet. */
@@ -50,9 +52,9 @@ const startFailures = new Set([
   ...["CreateContainerConfigError", "CreateContainerError", "RunContainerError"],
 ]);
 
-function containerWaits(pod: Pod, observation: Observation): Cause | undefined {
+function containerWaits(pod: Pod, job: Job, observation: Observation): Cause | undefined {
   const { reason = "", message = "" } = engineState(pod).waiting ?? {};
-  if (pullFailures.has(reason)) return imageMissing(pod, observation);
+  if (pullFailures.has(reason)) return imageMissing(pod, job, observation);
   if (!startFailures.has(reason)) return undefined;
   return {
     reason: "ContainerNotStarted",
@@ -60,9 +62,9 @@ function containerWaits(pod: Pod, observation: Observation): Cause | undefined {
   };
 }
 
-function imageMissing(pod: Pod, observation: Observation): Cause {
+function imageMissing(pod: Pod, job: Job, observation: Observation): Cause {
   const { reason = "", message = "" } = engineState(pod).waiting ?? {};
-  const image = engineContainer(pod)?.image ?? observation.settings.engineImage;
+  const image = job.spec?.template.spec?.containers[0]?.image ?? "";
   const what = `The image ${image} of pod ${nameOf(pod)} cannot be pulled`;
   const secret = latest(observation, "Pod", ["FailedToRetrieveImagePullSecret"], pod);
   if (secret !== undefined) {

@@ -4,14 +4,22 @@ import type { ImageDiffStatus } from "../../../src/api/status.ts";
 import type { Plan } from "../../../src/operator/plan/actions.ts";
 import type { Observation } from "../../../src/operator/plan/observation.ts";
 import { plan } from "../../../src/operator/plan/plan.ts";
-import { actions } from "./builders.ts";
 import { expectKstatus } from "./kstatus.ts";
 import { isFinished, type World } from "./world.ts";
+
+/** The caches that a controller has: each is behind by itself. */
+type Cache = "resource" | "jobs" | "pods" | "users" | "claims";
+const caches: readonly Cache[] = ["resource", "jobs", "pods", "users", "claims"];
+
+/** How many changes each cache is behind at most. */
+export type Lag = Record<Cache, number>;
+export const upToDate: Lag = { resource: 0, jobs: 0, pods: 0, users: 0, claims: 0 };
 
 /** Its caches may be behind, but never go back, and it knows what it has written itself. */
 export class Controller {
   readonly #world: World;
   readonly #history: Observation[] = [];
+  readonly #seen: Lag = { ...upToDate };
 
   constructor(world: World) {
     this.#world = world;
@@ -22,27 +30,42 @@ export class Controller {
     this.#history.push(this.#world.observe());
   }
 
-  /** One round on caches that are at most so many changes behind. */
-  reconcile(lag: number): Plan {
-    this.look();
-    this.#history.splice(0, this.#history.length - 1 - lag);
-    const [seen = this.#world.observe()] = this.#history;
-    let observation: Observation = { ...seen, status: structuredClone(this.#world.status) };
+  /** One round on caches that are so far behind. */
+  reconcile(lag: Lag): Plan {
+    let observation = this.#observe(lag);
     let planned = expectSound(observation);
-    if (actions(planned).includes("CreateJob")) {
+    if (startsEngine(planned)) {
       observation = { ...observation, users: this.#world.observe().users };
       planned = expectSound(observation);
     }
-    for (const action of planned.actions) {
-      if (action.type === "CreateJob") expectIdle(observation);
-      this.#world.carryOut(action);
-    }
+    if (startsEngine(planned)) expectIdle(observation);
+    for (const action of planned.actions) this.#world.carryOut(action);
     expectOneJob(this.#world);
     // The API server refuses a status that was made from an older version.
-    const stale = seen.resource.metadata.generation !== this.#world.resource.metadata.generation;
-    if (!stale) this.#world.status = structuredClone(planned.status);
+    const { generation } = this.#world.resource.metadata;
+    if (observation.resource.metadata.generation === generation) {
+      this.#world.status = structuredClone(planned.status);
+    }
     return planned;
   }
+
+  #observe(lag: Lag): Observation {
+    this.look();
+    const last = this.#history.length - 1;
+    const parts = caches.map((cache) => {
+      this.#seen[cache] = Math.max(this.#seen[cache], last - lag[cache]);
+      return [cache, this.#history[this.#seen[cache]]?.[cache]];
+    });
+    const { status } = this.#world;
+    return structuredClone({ ...this.#world.observe(), ...Object.fromEntries(parts), status });
+  }
+}
+
+function startsEngine({ actions: list }: Plan): boolean {
+  return list.some(
+    (action) =>
+      action.type === "CreateJob" || (action.type === "UpdateJob" && action.spec.suspend === false),
+  );
 }
 
 function expectOneJob({ jobs }: World): void {

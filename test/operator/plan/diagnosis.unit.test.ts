@@ -255,6 +255,12 @@ describe("events are looked up", () => {
     ["a retry that does not come", true, { pods: [failed] }, 60],
     ["no Job", false, { jobs: [] }, 60],
     [
+      "a Job that is being deleted",
+      false,
+      { jobs: [jobFor(observed(), { metadata: { deletionTimestamp: at(1) } })] },
+      60,
+    ],
+    [
       "a suspended Job",
       false,
       { jobs: [jobFor(observed(), { spec: { suspend: true, template: {} } })] },

@@ -84,11 +84,15 @@ export class World {
   }
 
   /** Somebody's pod with that claim, which is there until it is removed. */
-  addUser(name: string, claimName: string, readOnly: boolean, nodeName?: string): void {
+  addUser(name: string, claimName: string, readOnly: boolean): void {
     const volumes = [{ name: "v", persistentVolumeClaim: { claimName, readOnly } }];
-    const spec = { containers: [], volumes, ...(nodeName === undefined ? {} : { nodeName }) };
-    this.users = this.users.filter(({ pod }) => pod.metadata?.name !== name);
+    const spec = { containers: [], volumes, nodeName: "node-1" };
+    this.removeUser(name);
     this.users.push({ pod: { metadata: { name }, spec, status: { phase: "Running" } } });
+  }
+
+  removeUser(name: string): void {
+    this.users = this.users.filter(({ pod }) => pod.metadata?.name !== name);
   }
 
   /** One step of everybody but the operator; `ending` is how an engine comes out that ends now. */
