@@ -2,6 +2,7 @@ import { defineConfig } from "vitest/config";
 
 const unitTests = "test/**/*.unit.test.ts";
 const clusterTests = "test/cluster/**/*.test.ts";
+const e2eTests = "test/e2e/**/*.test.ts";
 
 export default defineConfig({
   test: {
@@ -18,7 +19,7 @@ export default defineConfig({
         test: {
           name: "engine",
           include: ["test/**/*.test.ts"],
-          exclude: [unitTests, clusterTests],
+          exclude: [unitTests, clusterTests, e2eTests],
           testTimeout: 120_000,
           hookTimeout: 120_000,
         },
@@ -32,6 +33,18 @@ export default defineConfig({
           globalSetup: "test/cluster/setup.ts",
           testTimeout: 120_000,
           hookTimeout: 120_000,
+        },
+      },
+      {
+        // A real cluster with nodes that run containers, which all tests share: one after the other.
+        test: {
+          name: "e2e",
+          include: [e2eTests],
+          exclude: [unitTests],
+          globalSetup: "test/node/setup.ts",
+          fileParallelism: false,
+          testTimeout: 300_000,
+          hookTimeout: 300_000,
         },
       },
     ],

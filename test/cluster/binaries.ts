@@ -5,10 +5,21 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { run } from "../support/command.ts";
 
-interface Program {
+export interface Program {
   /** The Go package that it is built from. */
   readonly package: string;
   readonly purpose: string;
+}
+
+/** Programs whose versions one go.mod says. */
+export interface GoModule<Name extends string> {
+  /** Where go.mod is. */
+  readonly folder: string;
+  /** The name of their folder in the cache: another for every version. */
+  readonly version: string;
+  readonly programs: Readonly<Record<Name, Program>>;
+  /** What the linker writes into them. */
+  readonly stamps?: readonly string[];
 }
 
 const programs = {
@@ -21,6 +32,15 @@ const programs = {
     package: "k8s.io/kubernetes/cmd/kube-controller-manager",
     purpose: "makes pods for Jobs, binds claims, collects what has lost its owner",
   },
+  "kube-scheduler": {
+    package: "k8s.io/kubernetes/cmd/kube-scheduler",
+    purpose: "finds a node for each pod",
+  },
+  kubelet: { package: "k8s.io/kubernetes/cmd/kubelet", purpose: "runs the pods of a node" },
+  "kube-proxy": {
+    package: "k8s.io/kubernetes/cmd/kube-proxy",
+    purpose: "brings what a node sends to a service to one of its endpoints",
+  },
   kubectl: { package: "k8s.io/kubernetes/cmd/kubectl", purpose: "what a user types" },
 } satisfies Record<string, Program>;
 
@@ -29,57 +49,80 @@ export type ProgramName = keyof typeof programs;
 /** Which 1.x; as in go.mod. */
 const leastGo = 26;
 
-const module = fileURLToPath(new URL(".", import.meta.url));
+const folder = fileURLToPath(new URL(".", import.meta.url));
 
 /** Such as `1.36.3`: what go.mod asks for. */
 export const kubernetesVersion = ((): string => {
-  const text = readFileSync(join(module, "go.mod"), "utf8");
+  const text = readFileSync(join(folder, "go.mod"), "utf8");
   const version = /^\s*k8s\.io\/kubernetes v(\S+)/m.exec(text)?.[1];
-  if (version === undefined) throw new Error(`${module}go.mod does not name k8s.io/kubernetes`);
+  if (version === undefined) throw new Error(`${folder}go.mod does not name k8s.io/kubernetes`);
   return version;
 })();
 
-/** Programs that were built once stay here for every later run. */
-function cacheFolder(): string {
-  const cache = process.env["XDG_CACHE_HOME"];
-  const parent = cache === undefined || cache === "" ? join(homedir(), ".cache") : cache;
-  return join(parent, "imagediff", `kubernetes-${kubernetesVersion}`);
-}
+const kubernetes: GoModule<ProgramName> = {
+  folder,
+  version: `kubernetes-${kubernetesVersion}`,
+  programs,
+  stamps: ["k8s.io/component-base", "k8s.io/client-go/pkg"].map(
+    (owner) => `-X ${owner}/version.gitVersion=v${kubernetesVersion}`,
+  ),
+};
 
 /**
- * The paths of programs of Kubernetes. What is neither in `KUBEBUILDER_ASSETS` nor in the cache
- * is built, which takes minutes and is said on standard error.
+ * The paths of programs of Kubernetes; see `programsOf`.
  * @throws Error that says what to install or to set, where there is no Go to build with.
  */
 export async function binaries<Name extends ProgramName>(
   ...names: readonly Name[]
 ): Promise<Record<Name, string>> {
+  return programsOf<ProgramName, Name>(kubernetes, names);
+}
+
+/**
+ * The paths of a module's programs. What is neither in `KUBEBUILDER_ASSETS` nor in the cache
+ * is built, which takes minutes and is said on standard error.
+ * @throws Error that says what to install or to set, where there is no Go to build with.
+ */
+export async function programsOf<All extends string, Name extends All>(
+  module: GoModule<All>,
+  names: readonly Name[],
+): Promise<Record<Name, string>> {
   const paths = {} as Record<Name, string>;
-  for (const name of names) paths[name] = given(name) ?? (await built(name));
+  for (const name of names) paths[name] = given(name) ?? (await built(module, name));
   return paths;
 }
 
-function given(name: ProgramName): string | undefined {
+function given(name: string): string | undefined {
   const assets = process.env["KUBEBUILDER_ASSETS"];
   if (assets === undefined || assets === "") return undefined;
   const path = join(assets, name);
   return existsSync(path) ? path : undefined;
 }
 
-async function built(name: ProgramName): Promise<string> {
-  const folder = cacheFolder();
-  const path = join(folder, name);
+/** Programs that were built once stay here for every later run. */
+function cacheFolder({ version }: GoModule<string>): string {
+  const cache = process.env["XDG_CACHE_HOME"];
+  const parent = cache === undefined || cache === "" ? join(homedir(), ".cache") : cache;
+  return join(parent, "imagediff", version);
+}
+
+async function built<Name extends string>(module: GoModule<Name>, name: Name): Promise<string> {
+  const path = join(cacheFolder(module), name);
   if (!existsSync(path)) {
-    await requireGo(name);
-    await build(name, folder);
+    await requireGo(module, name);
+    await build(module, name, path);
   }
   return path;
 }
 
 /** Runs Go in the folder of go.mod, whatever the user's own settings are. */
-async function go(program: string, args: readonly string[]): ReturnType<typeof run> {
+async function go(
+  { folder: cwd }: GoModule<string>,
+  program: string,
+  args: readonly string[],
+): ReturnType<typeof run> {
   const env = { CGO_ENABLED: "0", GOFLAGS: "-mod=readonly", GOWORK: "off", GO111MODULE: "on" };
-  return run(program, args, { cwd: module, env });
+  return run(program, args, { cwd, env });
 }
 
 /** The program for this machine, as the Kubernetes project offers it. */
@@ -88,9 +131,9 @@ function download(name: ProgramName): string {
   return `https://dl.k8s.io/v${kubernetesVersion}/bin/linux/${architecture}/${name}`;
 }
 
-async function requireGo(name: ProgramName): Promise<void> {
+async function requireGo(module: GoModule<string>, name: string): Promise<void> {
   // Go since 1.21 fetches the version that go.mod asks for, where it is older itself.
-  const answer = await go("go", ["env", "GOVERSION"]).catch((why: unknown) => String(why));
+  const answer = await go(module, "go", ["env", "GOVERSION"]).catch((why: unknown) => String(why));
   const [version, why] =
     typeof answer === "string" ? ["", answer] : [answer.stdout, answer.stdout + answer.stderr];
   if (Number(/^go1\.(\d+)/.exec(version)?.[1]) >= leastGo) return;
@@ -102,25 +145,26 @@ async function requireGo(name: ProgramName): Promise<void> {
   );
 }
 
-async function build(name: ProgramName, folder: string): Promise<void> {
-  mkdirSync(folder, { recursive: true });
-  const path = join(folder, name);
-  const { purpose, package: source } = programs[name];
+async function build<Name extends string>(
+  module: GoModule<Name>,
+  name: Name,
+  path: string,
+): Promise<void> {
+  const cache = cacheFolder(module);
+  mkdirSync(cache, { recursive: true });
+  const { purpose, package: source } = module.programs[name];
   process.stderr.write(
-    `Building ${name} of Kubernetes ${kubernetesVersion} (${purpose}) into ${folder}, once. ` +
+    `Building ${name} (${purpose}) into ${cache}, once. ` +
       "All together take five to ten minutes on two cores; the first build also downloads.\n",
   );
-  const stamp = ["k8s.io/component-base", "k8s.io/client-go/pkg"]
-    .map((owner) => `-X ${owner}/version.gitVersion=v${kubernetesVersion}`)
-    .join(" ");
   // Whoever waits for the lock finds the other's build, and a build that ends halfway leaves no
   // program. The kernel drops the lock of one that is killed.
   const script =
     '[ -e "$1" ] || { go build -trimpath -ldflags "$2" -o "$1.new" "$3" && mv "$1.new" "$1"; }';
   const begun = Date.now();
-  const ended = await go("flock", [
-    ...[join(folder, ".lock"), "sh", "-c", script, "build"],
-    ...[path, `-s -w ${stamp}`, source],
+  const ended = await go(module, "flock", [
+    ...[join(cache, ".lock"), "sh", "-c", script, "build"],
+    ...[path, ["-s", "-w", ...(module.stamps ?? [])].join(" "), source],
   ]);
   if (ended.exitCode !== 0) throw new Error(`${name} cannot be built: ${ended.stderr.trim()}`);
   const seconds = Math.round((Date.now() - begun) / 1000);

@@ -41,6 +41,12 @@ export interface ControlPlaneOptions {
    * them.
    */
   manifests?: ReadonlyArray<string | KubeObject>;
+  /** Where the API server listens, if not on the loopback device, where no pod can call it. */
+  address?: string;
+  /** All addresses of servers with certificates, such as those of kubelets. */
+  servers?: readonly string[];
+  /** Which controllers run, as `kube-controller-manager --controllers` takes them. */
+  controllers?: readonly string[];
 }
 
 /** A client that may do everything; whoever asks for it closes it. */
@@ -62,7 +68,7 @@ export async function startControlPlane(
   folder: string,
   options: ControlPlaneOptions = {},
 ): Promise<ControlPlane> {
-  const plane = await ControlPlane.prepare(folder);
+  const plane = await ControlPlane.prepare(folder, options);
   try {
     await plane.start(options);
   } catch (why) {
@@ -93,10 +99,11 @@ export class ControlPlane implements Access {
   }
 
   /** Finds the programs and makes the keys, without starting anything. */
-  static async prepare(folder: string): Promise<ControlPlane> {
+  static async prepare(folder: string, options: ControlPlaneOptions): Promise<ControlPlane> {
+    const { address = "127.0.0.1", servers = [] } = options;
     const programs = await binaries("etcd", "kube-apiserver", "kube-controller-manager");
     mkdirSync(join(folder, "logs"), { recursive: true });
-    const authority = await Authority.create(join(folder, "keys"));
+    const authority = await Authority.create(join(folder, "keys"), [address, ...servers]);
     const [serving, kubeletClient, controllers] = await Promise.all([
       authority.sign("api-server", "kube-apiserver"),
       authority.sign("kubelet-client", "kube-apiserver-kubelet-client", "system:masters"),
@@ -104,6 +111,7 @@ export class ControlPlane implements Access {
     ]);
     const paths: Paths = {
       folder,
+      address,
       etcdSocket: join(folder, "etcd.sock"),
       authority: authority.certificate,
       serving,
@@ -121,7 +129,7 @@ export class ControlPlane implements Access {
   }
 
   get server(): string {
-    return `https://127.0.0.1:${this.#port}`;
+    return `https://${this.#paths.address}:${this.#port}`;
   }
 
   /** The process numbers of what runs. */
@@ -138,7 +146,7 @@ export class ControlPlane implements Access {
     return kubeconfigFor(this, token === "admin" ? this.adminToken : token);
   }
 
-  async start({ manifests = [] }: ControlPlaneOptions): Promise<void> {
+  async start({ manifests = [], controllers }: ControlPlaneOptions): Promise<void> {
     this.#etcd = this.#daemon("etcd", etcdArguments(this.#paths));
     await this.#etcd.ready(async () => existsSync(this.#paths.etcdSocket));
     await this.#startApiServerAnywhere();
@@ -149,7 +157,7 @@ export class ControlPlane implements Access {
         admin,
         manifests.flatMap((given) => (typeof given === "string" ? readManifests(given) : given)),
       );
-      this.#startControllers();
+      this.#startControllers(controllers);
       const account = "/api/v1/namespaces/default/serviceaccounts/default";
       const rootCa = "/api/v1/namespaces/default/configmaps/kube-root-ca.crt";
       await this.#controllers?.ready(
@@ -219,7 +227,7 @@ export class ControlPlane implements Access {
     }
   }
 
-  #startControllers(): void {
+  #startControllers(names: readonly string[] | undefined): void {
     const { folder, controllers } = this.#paths;
     const kubeconfig = writeKubeconfig(
       join(folder, "keys", "controllers.kubeconfig"),
@@ -227,7 +235,7 @@ export class ControlPlane implements Access {
       this.caPem,
       controllers,
     );
-    const args = controllerManagerArguments(this.#paths, kubeconfig);
+    const args = controllerManagerArguments(this.#paths, kubeconfig, names);
     this.#controllers = this.#daemon("kube-controller-manager", args);
   }
 

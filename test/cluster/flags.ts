@@ -3,6 +3,8 @@ import type { KeyPair } from "./keys.ts";
 
 export interface Paths {
   folder: string;
+  /** The API server's own. */
+  address: string;
   etcdSocket: string;
   /** The authority's certificate. */
   authority: string;
@@ -26,7 +28,7 @@ export const auditPolicy = {
 };
 
 /** Each stands for a fact that a test may rely on. */
-const controllers = [
+const fewControllers = [
   "job-controller",
   "ttl-after-finished-controller",
   "garbage-collector-controller",
@@ -58,15 +60,15 @@ export function etcdArguments({ folder, etcdSocket }: Paths): string[] {
 }
 
 export function apiServerArguments(paths: Paths, port: number): string[] {
-  const { etcdSocket, authority, serving, kubeletClient, tokenKey, tokens } = paths;
+  const { address, etcdSocket, authority, serving, kubeletClient, tokenKey, tokens } = paths;
   return [
     `--etcd-servers=unix://${etcdSocket}`,
-    "--bind-address=127.0.0.1",
-    "--advertise-address=127.0.0.1",
+    `--bind-address=${address}`,
+    `--advertise-address=${address}`,
     `--secure-port=${port}`,
     "--service-cluster-ip-range=10.0.0.0/24",
-    // No pod calls the service kubernetes, whose endpoint cannot be on the loopback device.
-    "--endpoint-reconciler-type=none",
+    // The endpoint of the service kubernetes, which pods call, cannot be on the loopback device.
+    `--endpoint-reconciler-type=${address === "127.0.0.1" ? "none" : "lease"}`,
     `--tls-cert-file=${serving.certificate}`,
     `--tls-private-key-file=${serving.key}`,
     `--client-ca-file=${authority}`,
@@ -92,7 +94,12 @@ export function apiServerArguments(paths: Paths, port: number): string[] {
   ];
 }
 
-export function controllerManagerArguments(paths: Paths, kubeconfig: string): string[] {
+/** @param controllers which ones run, in place of the few that there are without nodes. */
+export function controllerManagerArguments(
+  paths: Paths,
+  kubeconfig: string,
+  controllers: readonly string[] = fewControllers,
+): string[] {
   return [
     `--kubeconfig=${kubeconfig}`,
     `--controllers=${controllers.join(",")}`,

@@ -19,9 +19,9 @@ export function readKeyPair({ certificate, key }: KeyPair): { cert: string; key:
 const serverNames = [
   ...["DNS:localhost", "IP:127.0.0.1", "IP:10.0.0.1"],
   ...["DNS:kubernetes", "DNS:kubernetes.default", "DNS:kubernetes.default.svc"],
-].join(",");
+];
 
-const configuration = `
+const configuration = (addresses: readonly string[]): string => `
 [req]
 distinguished_name = name
 [name]
@@ -32,7 +32,7 @@ keyUsage = critical, keyCertSign, digitalSignature
 basicConstraints = critical, CA:FALSE
 keyUsage = critical, digitalSignature
 extendedKeyUsage = serverAuth, clientAuth
-subjectAltName = ${serverNames}
+subjectAltName = ${[...serverNames, ...addresses.map((address) => `IP:${address}`)].join(",")}
 `;
 
 /** An authority of a folder's own. */
@@ -45,10 +45,13 @@ export class Authority {
     this.certificate = join(folder, "ca.crt");
   }
 
-  /** Makes a new one. */
-  static async create(folder: string): Promise<Authority> {
+  /**
+   * Makes a new one.
+   * @param addresses at which its servers can be called, besides the loopback device's.
+   */
+  static async create(folder: string, addresses: readonly string[] = []): Promise<Authority> {
     mkdirSync(folder, { recursive: true });
-    writeFileSync(join(folder, "openssl.cnf"), configuration);
+    writeFileSync(join(folder, "openssl.cnf"), configuration(addresses));
     const authority = new Authority(folder);
     await authority.#request("ca", "/CN=imagediff-tests", ["-extensions", "authority"]);
     return authority;
@@ -64,7 +67,7 @@ export class Authority {
   }
 
   /**
-   * A certificate for both ends of a connection on the loopback device.
+   * A certificate for both ends of a connection.
    * @param user and group as Kubernetes reads them from a client's certificate.
    */
   async sign(file: string, user: string, group?: string): Promise<KeyPair> {
