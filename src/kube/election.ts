@@ -208,11 +208,11 @@ export class Election {
 
   /** Gives the lease back, if it is still ours. */
   async #release(): Promise<void> {
-    const { log } = this.#options;
-    const isOurs = this.#renewedAt !== undefined;
+    const { identity, log } = this.#options;
     this.#renewedAt = undefined;
     try {
-      if (isOurs) await this.#write("");
+      await this.#look();
+      if (this.#seen?.lease.spec?.holderIdentity === identity) await this.#write("");
     } catch (error) {
       log.info({ error }, "The lease was not given back; it will expire");
     }

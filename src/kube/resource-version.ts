@@ -5,7 +5,8 @@ const decimal = /^[1-9]\d*$/;
 /**
  * Below 0 where `a` is older than `b`, 0 where they are the same, undefined where nobody can
  * tell. Decimal numbers of any length compare by value: documented since Kubernetes 1.35 for
- * objects of one type (KEP-5504), and what kube-apiserver has always given (etcd's revision).
+ * objects of one type (KEP-5504, apimachinery's util/resourceversion), and what kube-apiserver
+ * has always given, which is etcd's revision.
  */
 export function compareVersions(a: string, b: string): number | undefined {
   if (a === b) return 0;
