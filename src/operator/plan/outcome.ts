@@ -5,7 +5,7 @@ import { outputPath } from "../../api/resource.ts";
 import { ImageDiffStatus } from "../../api/status.ts";
 import { OverlayResult } from "../../report/schema.ts";
 import { conditionOf } from "./announcements.ts";
-import { attempted } from "./attempts.ts";
+import { allowed } from "./allowed.ts";
 import { timestamp } from "./conditions.ts";
 import { contextOf, momentOf, type Decision } from "./decision.ts";
 import { isLeaving, jobCondition, podsOf } from "./jobs.ts";
@@ -42,7 +42,7 @@ function hasFailedForGood(job: Job): boolean {
 }
 
 function success(pods: readonly Pod[], observation: Observation): ImageDiffStatus {
-  const status = attempted(observation);
+  const status = allowed(observation);
   for (const pod of pods) {
     const result = resultOf(pod, observation);
     if (result === undefined) continue;
@@ -88,7 +88,7 @@ function lost(status: ImageDiffStatus, why: string, observation: Observation): I
 function failure(job: Job, observation: Observation): ImageDiffStatus {
   const { resource, now } = observation;
   const why = withLogTail(failureOf(job, observation), observation);
-  return failedStatus(attempted(observation), why, { resource, now });
+  return failedStatus(allowed(observation), why, { resource, now });
 }
 
 function failureOf(job: Job, observation: Observation): Fault {

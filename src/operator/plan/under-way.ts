@@ -3,7 +3,7 @@ import type { Job } from "kubernetes-types/batch/v1.d.ts";
 import type { Pod } from "kubernetes-types/core/v1.d.ts";
 import type { ImageDiffStatus } from "../../api/status.ts";
 import type { Action } from "./actions.ts";
-import { attempted } from "./attempts.ts";
+import { allowed } from "./allowed.ts";
 import { ageSeconds, contextOf, momentOf, waitingStatus, type Decision } from "./decision.ts";
 import { diagnosis, startingPod } from "./diagnosis.ts";
 import { jobChange } from "./job/job.ts";
@@ -59,7 +59,7 @@ function starting(job: Job, observation: Observation): ImageDiffStatus {
   const pods = byAge(podsOf(job, observation));
   const found = diagnosis(job, observation);
   if (found !== undefined) {
-    const status = { ...attempted(observation), jobName: jobName(observation.resource) };
+    const status = { ...allowed(observation), jobName: jobName(observation.resource) };
     const waiting = waitingStatus(observation, "Waiting", found, status);
     return placed(waiting, startingPod(pods), found, observation);
   }
@@ -70,7 +70,7 @@ function starting(job: Job, observation: Observation): ImageDiffStatus {
 /** The status of a resource whose Job has been made. */
 export function created(
   observation: Observation,
-  status: ImageDiffStatus = attempted(observation),
+  status: ImageDiffStatus = allowed(observation),
 ): ImageDiffStatus {
   const name = jobName(observation.resource);
   const message = `Job ${name} has been made; its pod has not started yet.`;
@@ -80,13 +80,13 @@ export function created(
 
 function retried(pod: Pod, observation: Observation): ImageDiffStatus {
   const failure = withLogTail(podFailure(pod), observation);
-  const { progress: _, ...status } = attempted(observation);
+  const { progress: _, ...status } = allowed(observation);
   return retryStatus(status, failure, contextOf(observation, true));
 }
 
 function running(pod: Pod, observation: Observation): ImageDiffStatus {
   const { status: previous, resource, log } = observation;
-  const status = { ...attempted(observation), jobName: jobName(resource) };
+  const status = { ...allowed(observation), jobName: jobName(resource) };
   const goesOn = workPhases.has(previous.phase) && status.attempts === previous.attempts;
   const started = goesOn ? status : freshlyStarted(status, observation);
   return withProgress(
