@@ -162,6 +162,21 @@ describe("volumes", () => {
     );
   });
 
+  test("are told with what they need, be it without a value", () => {
+    const withTerms = (name: string, operator: string) => {
+      const matchExpressions = [{ key: "disk", operator }];
+      const required = { nodeSelectorTerms: [{ matchExpressions }, { matchExpressions }] };
+      return bound(name, {}, { nodeAffinity: { required } });
+    };
+    const claims = claimsWith(
+      withTerms("golden", "Exists"),
+      withTerms("thin-images", "DoesNotExist"),
+    );
+    expect(readyMessage(plan(observed({ claims })))).toContain(
+      "golden (volume pv-golden) needs disk Exists, or disk Exists; thin-images (volume pv-thin-images) needs disk DoesNotExist, or disk DoesNotExist.",
+    );
+  });
+
   test("of which any two meet, but not all three", () => {
     const claims = claimsWith(
       local("golden", "a", "b"),
