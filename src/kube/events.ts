@@ -1,10 +1,19 @@
 /** Tells people what happens to an object, by events that kubectl describe shows. */
-import { randomBytes } from "node:crypto";
 import type { Event } from "kubernetes-types/events/v1.d.ts";
 import { ApiError, isNotFound } from "./api-error.ts";
 import type { Client } from "./client.ts";
+import {
+  countOf,
+  eventOf,
+  newEventName,
+  newSeries,
+  seriesKey,
+  type Happening,
+  type Regarding,
+  type Reporter,
+  type Series,
+} from "./event-series.ts";
 import { silent, type Log } from "./log.ts";
-import { microTime } from "./micro-time.ts";
 import type { ResourceType } from "./resource-type.ts";
 import { TokenBuckets } from "./token-buckets.ts";
 
@@ -26,49 +35,9 @@ const TIMEOUT_MILLISECONDS = 5000;
 const BURST = 25;
 /** ... and then one in five minutes. */
 const REFILL_SECONDS = 300;
-/** The API's own limits: bytes of a note, characters of a reporting instance and of a name. */
-const LONGEST_NOTE = 1024;
-const LONGEST_INSTANCE = 128;
-const LONGEST_NAME = 253;
 
-export interface Regarding {
-  apiVersion: string;
-  kind: string;
-  namespace: string;
-  name: string;
-  uid: string;
-}
-
-export interface Happening {
-  type: "Normal" | "Warning";
-  /** Why, in one word such as JobCreated. */
-  reason: string;
-  /** What was done, in one word such as CreateJob. */
-  action: string;
-  message: string;
-}
-
-interface Series {
-  regarding: Regarding;
-  happening: Happening;
-  first: Date;
-  last: Date;
-  count: number;
-  /** How many of them the API server knows of. */
-  written: number;
-  /** The event's name there, from the first attempt on. */
-  name: string;
-  /** Monotonic, of the last attempt. */
-  attemptedAt: number;
-  failures: number;
-}
-
-export interface EventRecorderOptions {
+export interface EventRecorderOptions extends Reporter {
   client: Client;
-  /** Such as imagediff.io/controller. */
-  controller: string;
-  /** Such as the pod's name. */
-  instance: string;
   log?: Log;
 }
 
@@ -93,18 +62,18 @@ export class EventRecorder {
     this.#options = { log: silent, ...options, client };
   }
 
+  /** Never throws, and never waits. */
   record(regarding: Regarding, happening: Happening): void {
-    const { type, reason, action, message } = happening;
-    const key = JSON.stringify([regarding.uid, type, reason, action, message]);
-    const last = new Date();
+    const key = seriesKey(regarding, happening);
+    const now = new Date();
     const known = this.#series.get(key);
     if (known === undefined && !this.#buckets.take(regarding.uid)) {
       this.#options.log.debug({ regarding, happening }, "One event too many of this object");
       return;
     }
-    const series = known ?? { ...emptySeries, regarding, happening, first: last, last };
+    const series = known ?? newSeries(regarding, happening, now);
     series.count += 1;
-    series.last = last;
+    series.last = now;
     this.#series.delete(key);
     this.#series.set(key, series);
     for (const oldest of this.#series.keys()) {
@@ -172,53 +141,21 @@ export class EventRecorder {
 
   async #send(series: Series): Promise<void> {
     const { client } = this.#options;
-    const { regarding, name, count, last, written } = series;
+    const { regarding, name, written } = series;
     const { namespace } = regarding;
-    const lastObservedTime = microTime(last);
     if (written > 0) {
       try {
-        await client.mergePatch(
-          Events,
-          { namespace, name },
-          { series: { count, lastObservedTime } },
-        );
+        await client.mergePatch(Events, { namespace, name }, { series: countOf(series) });
         return;
       } catch (error) {
         // Events expire, after an hour by default.
         if (!isNotFound(error)) throw error;
       }
     }
-    series.name = eventName(regarding.name);
-    await client.create(Events, this.#event(series));
-  }
-
-  #event({ regarding, happening, name, first, last, count }: Series): Event {
-    const { type, reason, action, message } = happening;
-    return {
-      apiVersion: "events.k8s.io/v1",
-      kind: "Event",
-      metadata: { namespace: regarding.namespace, name },
-      eventTime: microTime(first),
-      reportingController: this.#options.controller,
-      reportingInstance: this.#options.instance.slice(0, LONGEST_INSTANCE),
-      regarding,
-      type,
-      reason,
-      action,
-      note: cut(message, LONGEST_NOTE),
-      // A series is two at least.
-      ...(count > 1 ? { series: { count, lastObservedTime: microTime(last) } } : {}),
-    };
+    series.name = newEventName(regarding);
+    await client.create(Events, eventOf(series, this.#options));
   }
 }
-
-const emptySeries = {
-  count: 0,
-  written: 0,
-  name: "",
-  attemptedAt: Number.NEGATIVE_INFINITY,
-  failures: 0,
-};
 
 function isUnwritten({ count, written }: Series): boolean {
   return count > written;
@@ -226,17 +163,4 @@ function isUnwritten({ count, written }: Series): boolean {
 
 function dueAt({ attemptedAt }: Series): number {
   return attemptedAt + WRITE_SECONDS * 1000;
-}
-
-function eventName(object: string): string {
-  const suffix = `.${randomBytes(8).toString("hex")}`;
-  return object.slice(0, LONGEST_NAME - suffix.length).replace(/[-.]+$/, "") + suffix;
-}
-
-/** At most so many bytes of UTF-8. */
-function cut(text: string, bytes: number): string {
-  const encoded = Buffer.from(text);
-  if (encoded.length <= bytes) return text;
-  const decoder = new TextDecoder();
-  return `${decoder.decode(encoded.subarray(0, bytes - 3), { stream: true })}…`;
 }

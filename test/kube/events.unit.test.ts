@@ -1,7 +1,8 @@
 import type { Event } from "kubernetes-types/events/v1.d.ts";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { Client } from "../../src/kube/client.ts";
-import { EventRecorder, type Happening, type Regarding } from "../../src/kube/events.ts";
+import type { Happening, Regarding } from "../../src/kube/event-series.ts";
+import { EventRecorder } from "../../src/kube/events.ts";
 import { FakeApi, refusal } from "./fake-api.ts";
 
 beforeEach(() => void vi.useFakeTimers({ now: 1_700_000_000_000 }));
