@@ -4,6 +4,7 @@ import type { Pod } from "kubernetes-types/core/v1.d.ts";
 import type { ImageDiffStatus } from "../../api/status.ts";
 import type { Action } from "./actions.ts";
 import { allowed } from "./allowed.ts";
+import { conditionOf } from "./announcements.ts";
 import { ageSeconds, contextOf, momentOf, waitingStatus, type Decision } from "./decision.ts";
 import { diagnosis, startingPod } from "./diagnosis.ts";
 import { jobChange } from "./job/job.ts";
@@ -13,7 +14,7 @@ import type { Observation } from "./observation.ts";
 import { podFailure, withLogTail } from "./pod-failure.ts";
 import { byAge, engineStart, hasFailed } from "./pods.ts";
 import { withProgress } from "./progress.ts";
-import { moving, set, type Cause } from "./states.ts";
+import { moving, set, without, type Cause } from "./states.ts";
 import { retryStatus } from "./status.ts";
 
 /** Seconds between two looks at the progress of a run, or at a Job that is about to start. */
@@ -57,14 +58,18 @@ export function adjusted(job: Job, observation: Observation, suspend: boolean): 
 
 function starting(job: Job, observation: Observation): ImageDiffStatus {
   const pods = byAge(podsOf(job, observation));
+  const pod = startingPod(pods);
   const found = diagnosis(job, observation);
   if (found !== undefined) {
     const status = { ...allowed(observation), jobName: jobName(observation.resource) };
     const waiting = waitingStatus(observation, "Waiting", found, status);
-    return placed(waiting, startingPod(pods), found, observation);
+    return placed(waiting, pod, found, observation);
   }
   const failed = pods.findLast(hasFailed);
-  return failed === undefined ? created(observation) : retried(failed, observation);
+  const status = failed === undefined ? created(observation) : retried(failed, observation);
+  // Until there is a reason to say more, nothing but what was true no longer is taken back.
+  if (conditionOf(status, "Schedulable")?.status !== "False") return status;
+  return placed(without(status, "Schedulable"), pod, undefined, observation);
 }
 
 /** The status of a resource whose Job has been made. */

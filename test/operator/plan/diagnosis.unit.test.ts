@@ -154,6 +154,13 @@ describe("a pod that does not start", () => {
     );
     const { status } = plan(observation);
     expect(conditions(status)).toContain("Schedulable=False/Unschedulable");
+    const schedulable = (pods: Pod[]) =>
+      conditions(plan(observed({ status, jobs: [job], pods })).status).filter((each) =>
+        each.startsWith("Schedulable"),
+      );
+    expect(schedulable([pod])).toEqual(["Schedulable=False/Unschedulable"]);
+    expect(schedulable([podOf(job)])).toEqual(["Schedulable=True/Scheduled"]);
+    expect(schedulable([])).toEqual([]);
     const running = pending({ phase: "Running" }, runningEngine);
     const later = plan(observed({ status, jobs: [job], pods: [running] }));
     expect(conditions(later.status)).toContain("Schedulable=True/Scheduled");

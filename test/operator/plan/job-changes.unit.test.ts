@@ -17,7 +17,7 @@ import {
   runningEngine,
 } from "./builders.ts";
 import { expectKstatus } from "./kstatus.ts";
-import { comparing, noSpace } from "./lines.ts";
+import { comparing, noSpace, result } from "./lines.ts";
 
 const job = jobFor();
 const atWork = podOf(job, { engine: runningEngine, status: { phase: "Running" } });
@@ -145,6 +145,32 @@ describe("a source that comes into use", () => {
     const going = planned({ jobs: [job], pods: [atWork], users });
     expect(actions(going)).toEqual([]);
     expect(going.status.phase).toBe("Starting");
+  });
+});
+
+describe("a controller that ended between an action and the status", () => {
+  const engine = endedEngine(0, result);
+  const done = podOf(job, { engine, status: { phase: "Succeeded" } });
+
+  test.each<[string, Partial<Observation>]>([
+    ["has made the Job", {}],
+    ["finds its engine at work", { pods: [atWork] }],
+    ["finds it done", { pods: [done] }],
+  ])("and that %s no longer says what was in the way", (_, changes) => {
+    const claims = claimsWith(
+      bound("golden", { accessModes: ["ReadWriteOnce"] }),
+      bound("thin-images", { accessModes: ["ReadWriteOnce"] }),
+    );
+    const holders = [user("a", "thin-images"), user("vm", "golden")];
+    const { status } = planned({
+      users: holders,
+      claims,
+      fields: { "spec.sourceUse": "AllowReadOnly" },
+    });
+    expect(conditions(status)).toContain("SourcesIdle=False/SourcesInUse");
+    const found = planned({ jobs: [job], status, ...changes });
+    expect(conditions(found.status)).toContain("SourcesIdle=True/Idle");
+    expect(conditions(found.status).join()).not.toContain("Schedulable=False");
   });
 });
 

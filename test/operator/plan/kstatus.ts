@@ -63,6 +63,16 @@ export function expectKstatus(object: Conditioned): Verdict {
   return kstatusOf(object);
 }
 
+/** Phases of an engine that nothing is in the way of. */
+const underWay = new Set([
+  "Pending",
+  "Starting",
+  "Comparing",
+  "Converting",
+  "Verifying",
+  "Succeeded",
+]);
+
 /** What people read says the same as what machines read. */
 function expectPhase(
   { phase, completionTime }: ImageDiffStatus,
@@ -71,5 +81,9 @@ function expectPhase(
   expect(phase === "Succeeded").toBe(statusOf("Ready") === "True");
   expect(phase === "Failed").toBe(statusOf("Stalled") === "True");
   if (phase === "Succeeded") expect(completionTime).toBeDefined();
+  if (phase !== undefined && underWay.has(phase)) {
+    expect(statusOf("SourcesIdle")).not.toBe("False");
+    expect(statusOf("Schedulable")).not.toBe("False");
+  }
   if (statusOf("Reconciling") === "True") expect(completionTime).toBeUndefined();
 }
