@@ -5,6 +5,7 @@ import type { Pod } from "kubernetes-types/core/v1.d.ts";
 import type { Observation } from "../plan/observation.ts";
 import { ENGINE_CONTAINER } from "../plan/labels.ts";
 import { Pods } from "../resources.ts";
+import { hasEnded } from "./indexes.ts";
 
 /** Seconds between two looks at one pod's log, and so between two writes of its progress. */
 const INTERVAL_SECONDS = 5;
@@ -13,8 +14,11 @@ const LINES = 20;
 
 export class EngineLogs {
   readonly #client: Client;
-  /** When each resource's log was last read, and of which state of which pod. */
-  readonly #reads = new Map<string, { moment: number; state: string }>();
+  /**
+   * When each resource's log was last read, and of which state of which pod. Of one that has ended
+   * the text is kept: the decision that needs it comes once the Job controller has judged the end.
+   */
+  readonly #reads = new Map<string, { moment: number; state: string; text?: string }>();
 
   constructor(client: Client) {
     this.#client = client;
@@ -31,15 +35,20 @@ export class EngineLogs {
     const state = `${pod.metadata?.uid} ${pod.status?.phase}`;
     const last = this.#reads.get(uid);
     const moment = performance.now();
-    if (last?.state === state && moment - last.moment < INTERVAL_SECONDS * 1000) return undefined;
+    if (last?.state === state) {
+      const isRecent = moment - last.moment < INTERVAL_SECONDS * 1000;
+      if (isRecent || last.text !== undefined) return last.text;
+    }
     this.#reads.set(uid, { moment, state });
     const { namespace, name = "" } = pod.metadata ?? {};
     try {
-      return await this.#client.text(
+      const text = await this.#client.text(
         Pods,
         { namespace, name, subresource: "log" },
         { container: ENGINE_CONTAINER, tailLines: String(LINES) },
       );
+      if (hasEnded(pod)) this.#reads.set(uid, { moment, state, text });
+      return text;
     } catch (error) {
       // The container is not there yet or any more, or its node does not answer.
       if (error instanceof ApiError && !isForbidden(error)) return undefined;

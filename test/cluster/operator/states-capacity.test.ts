@@ -4,18 +4,10 @@ import type { Job } from "kubernetes-types/batch/v1.d.ts";
 import { GROUP } from "../../../src/api/resource.ts";
 import { adminClient } from "../cluster.ts";
 import { watch } from "../watch.ts";
-import { expectGoesOn, expectWaiting, placed } from "./states.ts";
+import { claimsForMany, expectGoesOn, expectWaiting, placed } from "./states.ts";
 import { world, type World } from "./world.ts";
 
 const admin = adminClient();
-
-/** Claims for many ImageDiffs at once; nobody follows a claim to a node. */
-async function claims(here: World): Promise<void> {
-  const accessModes = ["ReadWriteMany"];
-  await Promise.all(
-    ["golden", "root", "thin"].map(async (name) => here.claim(name, { accessModes })),
-  );
-}
 
 /** Who has had a Job, in that order, and how many were unfinished at most. */
 async function counted({ space }: World): Promise<{ order: string[]; most: () => number }> {
@@ -49,7 +41,7 @@ async function counted({ space }: World): Promise<{ order: string[]; most: () =>
 
 test("--max-jobs: never more at once, first come, first served, and all have their turn", async () => {
   const here = await world(admin, { settings: { maxJobs: 2 } });
-  await claims(here);
+  await claimsForMany(here);
   const jobs = await counted(here);
   const names = ["first", "second", "third", "fourth", "fifth", "sixth"];
   for (const [place, name] of names.entries()) {
@@ -66,7 +58,7 @@ test("--max-jobs: never more at once, first come, first served, and all have the
 
 test("--max-jobs: one that fails, is deleted or suspended gives its place to the next", async () => {
   const here = await world(admin, { settings: { maxJobs: 1 } });
-  await claims(here);
+  await claimsForMany(here);
   const jobs = await counted(here);
   const names = ["first", "second", "third", "fourth"];
   // The pod of one that is deleted is a reader like any other, once its Job is gone.
@@ -96,7 +88,7 @@ test("--max-jobs: one that fails, is deleted or suspended gives its place to the
 
 test("--max-jobs-per-node: a pod that is on no node yet may come to any", async () => {
   const here = await world(admin, { settings: { maxJobsPerNode: 1 } });
-  await claims(here);
+  await claimsForMany(here);
   await here.imageDiff("first");
   await here.ready("JobCreated", "first");
   await here.imageDiff("second");

@@ -3,18 +3,10 @@ import { expect, test } from "vitest";
 import { adminClient } from "../cluster.ts";
 import { eventually } from "../eventually.ts";
 import type { PlayedPod } from "../pod.ts";
-import { conditionOf, expectGoesOn, expectWaiting, placed } from "./states.ts";
-import { settings, world, type World } from "./world.ts";
+import { claimsForMany, conditionOf, expectGoesOn, expectWaiting, placed } from "./states.ts";
+import { settings, world } from "./world.ts";
 
 const admin = adminClient();
-
-/** Claims for many ImageDiffs at once; nobody follows a claim to a node. */
-async function claims(here: World): Promise<void> {
-  const accessModes = ["ReadWriteMany"];
-  await Promise.all(
-    ["golden", "root", "thin"].map(async (name) => here.claim(name, { accessModes })),
-  );
-}
 
 test.for([
   {
@@ -81,7 +73,7 @@ test("an image that is pulled again and again is told once, with what went wrong
 
 test("what only events tell: a volume that is not attached or mounted, a secret that is missing", async () => {
   const here = await world(admin);
-  await claims(here);
+  await claimsForMany(here);
   const cases: {
     name: string;
     happens: (pod: PlayedPod) => Promise<void>;

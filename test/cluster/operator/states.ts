@@ -85,6 +85,14 @@ async function toldOf(
   );
 }
 
+/** The claims of `imageDiff`, for many at once: no engine has to follow another to its node. */
+export async function claimsForMany(here: World): Promise<void> {
+  const accessModes = ["ReadWriteMany"];
+  await Promise.all(
+    ["golden", "root", "thin"].map(async (name) => here.claim(name, { accessModes })),
+  );
+}
+
 /** The engine's pod of an ImageDiff, once there is one that is on no node yet. */
 export async function waitingPod(here: World, name = "web-01"): Promise<Pod> {
   return eventually(async () =>
