@@ -50,12 +50,17 @@ export function hasEnded({ status }: Pod): boolean {
 }
 
 /** Whether a Job has a pod or may get one: a suspended one does not, once its last has ended. */
-export function takesPlace({ spec, status }: Job): boolean {
-  const { conditions = [], active = 0, terminating = 0 } = status ?? {};
-  const over = conditions.some(
+export function takesPlace(job: Job): boolean {
+  const { spec, status } = job;
+  const { active = 0, terminating = 0 } = status ?? {};
+  return !isOver(job) && (spec?.suspend !== true || active + terminating > 0);
+}
+
+/** Whether a Job has come to its end. */
+export function isOver({ status }: Job): boolean {
+  return (status?.conditions ?? []).some(
     ({ type, status: value }) => value === "True" && (type === "Complete" || type === "Failed"),
   );
-  return !over && (spec?.suspend !== true || active + terminating > 0);
 }
 
 /** The uid of the object that controls this one, as a list of none or one. */

@@ -1,8 +1,10 @@
 /** Gathers all that one decision needs: from the caches, and a little from the API server. */
+import type { Job } from "kubernetes-types/batch/v1.d.ts";
+import type { Pod } from "kubernetes-types/core/v1.d.ts";
 import type { ImageDiff } from "../../api/resource.ts";
 import type { Client } from "../../kube/client.ts";
 import { keyText } from "../../kube/resource-type.ts";
-import { jobName } from "../plan/labels.ts";
+import { JOB_NAME_LABEL, jobName } from "../plan/labels.ts";
 import { needsHappenings, wantsLog } from "../plan/needs.ts";
 import type { ClaimObservation, Observation, Settings } from "../plan/observation.ts";
 import { claimsOf } from "../plan/volumes.ts";
@@ -11,7 +13,9 @@ import type { Caches } from "./caches.ts";
 import { EngineLogs } from "./engine-logs.ts";
 import { finishedEstimate } from "./estimates.ts";
 import { happeningsOf } from "./happenings.ts";
+import { controllerUid, hasEnded, isOver } from "./indexes.ts";
 import type { Places } from "./places.ts";
+import { slimPod } from "./slim.ts";
 import { cachedUsers, usersAmong } from "./users.ts";
 
 /** Pods that hold no claim any more are not worth listing. */
@@ -37,7 +41,11 @@ export class Observer {
   /** What the caches know, with the engine's log and the events where a decision needs them. */
   async observe(resource: ImageDiff): Promise<Observation> {
     const { client } = this.#options;
-    const observation = this.fromCaches(resource);
+    const cached = this.fromCaches(resource);
+    // How a Job came out is said by its pods, of which the cache may hear later than of the Job.
+    const observation = cached.jobs.some((job) => hasUnseenEnd(job, cached))
+      ? { ...cached, pods: await this.#livePods(resource) }
+      : cached;
     const log = wantsLog(observation) ? await this.#logs.read(observation) : undefined;
     const happenings = needsHappenings(observation) ? await happeningsOf(client, observation) : [];
     return { ...observation, happenings, ...(log === undefined ? {} : { log }) };
@@ -51,6 +59,16 @@ export class Observer {
     const observation = this.fromCaches(resource);
     const users = usersAmong(this.#options.caches, items, claimsOf(resource), uid);
     return { ...observation, users };
+  }
+
+  async #livePods(resource: ImageDiff): Promise<Pod[]> {
+    const { namespace } = resource.metadata;
+    const { items } = await this.#options.client.list(Pods, {
+      namespace,
+      labelSelector: `${JOB_NAME_LABEL}=${jobName(resource)}`,
+      transform: slimPod,
+    });
+    return items;
   }
 
   /** Without a word to the API server. */
@@ -94,4 +112,13 @@ export class Observer {
   forget(uid: string): void {
     this.#logs.forget(uid);
   }
+}
+
+/** Whether a Job has ended whose result is not told yet, and that counts pods which are not seen. */
+function hasUnseenEnd(job: Job, { status, pods }: Observation): boolean {
+  if (status.completionTime !== undefined || !isOver(job)) return false;
+  const seen = pods.filter(
+    (pod) => hasEnded(pod) && controllerUid(pod).includes(job.metadata?.uid ?? ""),
+  );
+  return seen.length < (job.status?.succeeded ?? 0) + (job.status?.failed ?? 0);
 }
