@@ -1,27 +1,44 @@
 /** Kills a controller right before or right after one of its writes reaches the API server. */
-import { type ControllerProcess } from "./process.ts";
-import { whole, type Answer, type Passage, type Rule } from "./proxy.ts";
+import type { ControllerProcess } from "./process.ts";
+import { whole, type Passage, type Rule } from "./proxy.ts";
 
-export interface Moment {
-  /** As `writeName` calls it, with how often there was such a write before. */
-  write: string;
-  /** Before: the API server never hears of it. After: the controller never hears the answer. */
-  side: "before" | "after";
+/** Before: the API server never hears of it. After: the controller never hears the answer. */
+export type Side = "before" | "after";
+
+/** Which writes are to be its last, by their names and how often there was such a one before. */
+export type Plot = (write: string, earlier: number) => Side | undefined;
+
+/** It lives. */
+export const spared: Plot = () => undefined;
+
+/** At one write. */
+export function once(side: Side, doomed: string): Plot {
+  return (write, earlier) => (`${write} #${earlier + 1}` === doomed ? side : undefined);
+}
+
+/** At each write: where that did not get through, the next one who tries it is spared. */
+export function always(side: Side): Plot {
+  return (_, earlier) => (side === "after" || earlier % 2 === 0 ? side : undefined);
 }
 
 export class Killer {
   /** Every write so far, each with a name of its own. */
   readonly writes: string[] = [];
-  /** Resolves with the process that was killed, once it is gone. */
-  readonly killed: Promise<void>;
-  victim: ControllerProcess | undefined;
-  readonly #moment: Moment | undefined;
-  readonly #killed = Promise.withResolvers<void>();
+  /** Those of them, by their names alone, at which it has struck. */
+  readonly struck: string[] = [];
+  readonly #plot: Plot;
+  readonly #start: () => Promise<ControllerProcess>;
+  #victim: ControllerProcess | undefined;
 
-  /** @param moment undefined for a controller that lives. */
-  constructor(moment?: Moment) {
-    this.#moment = moment;
-    this.killed = this.#killed.promise;
+  /** @param start makes the first victim, and each one's successor. */
+  constructor(plot: Plot, start: () => Promise<ControllerProcess>) {
+    this.#plot = plot;
+    this.#start = start;
+  }
+
+  /** Starts the first victim. */
+  async begin(): Promise<void> {
+    this.#victim = await this.#start();
   }
 
   /** For the proxy between the victim and the API server. */
@@ -29,21 +46,18 @@ export class Killer {
     if (!passage.write || passage.lease) return forward();
     const name = writeName(passage);
     const earlier = this.writes.filter((write) => write.startsWith(`${name} #`)).length;
-    const write = `${name} #${earlier + 1}`;
-    this.writes.push(write);
-    if (write !== this.#moment?.write || this.victim === undefined) return forward();
-    if (this.#moment.side === "after") await whole(await forward());
-    await this.#kill(this.victim);
-    return undefined;
-  };
-
-  async #kill(victim: ControllerProcess): Promise<Answer | undefined> {
-    this.victim = undefined;
+    this.writes.push(`${name} #${earlier + 1}`);
+    const side = this.#plot(name, earlier);
+    const victim = this.#victim;
+    if (side === undefined || victim === undefined) return forward();
+    this.#victim = undefined;
+    this.struck.push(name);
+    if (side === "after") await whole(await forward());
     victim.kill();
     await victim.exited;
-    this.#killed.resolve();
+    this.#victim = await this.#start();
     return undefined;
-  }
+  };
 }
 
 interface Written {
