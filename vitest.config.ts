@@ -1,7 +1,7 @@
 import { defineConfig } from "vitest/config";
 
 const unitTests = "test/**/*.unit.test.ts";
-const clusterTests = "test/cluster/**/*.test.ts";
+const clusterTests = ["test/cluster/**/*.test.ts", "test/install/**/*.test.ts"];
 const e2eTests = "test/e2e/**/*.test.ts";
 
 export default defineConfig({
@@ -19,7 +19,7 @@ export default defineConfig({
         test: {
           name: "engine",
           include: ["test/**/*.test.ts"],
-          exclude: [unitTests, clusterTests, e2eTests],
+          exclude: [unitTests, ...clusterTests, e2eTests],
           testTimeout: 120_000,
           hookTimeout: 120_000,
         },
@@ -28,7 +28,7 @@ export default defineConfig({
         // A real API server with its controllers, and a stand-in for the node.
         test: {
           name: "cluster",
-          include: [clusterTests],
+          include: clusterTests,
           exclude: [unitTests],
           globalSetup: "test/cluster/setup.ts",
           testTimeout: 120_000,

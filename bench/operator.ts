@@ -39,7 +39,7 @@ const say = (text: string): void => void process.stderr.write(`${text}\n`);
 
 runOnce([process.execPath, path("scripts/build.ts")]);
 const folder = mkdtempSync(join(tmpdir(), "imagediff-bench-"));
-const plane = await startControlPlane(folder, { manifests: [path("crds"), path("deploy")] });
+const plane = await startControlPlane(folder, { manifests: [path("crds"), path("deploy/base")] });
 const admin = adminOf(plane);
 const kubelet = await startKubelet(plane);
 const controller = await startController();

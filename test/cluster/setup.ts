@@ -34,7 +34,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const folder = mkdtempSync(join(tmpdir(), `${prefix}${process.pid}-`));
   const remove = (): void => rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
   try {
-    const shipped = readManifests("deploy").filter(({ kind = "" }) => permissions.has(kind));
+    const shipped = readManifests("deploy/base").filter(({ kind = "" }) => permissions.has(kind));
     const plane = await startControlPlane(folder, { manifests: ["crds", ...shipped] });
     // Vitest that is interrupted exits without tearing down.
     const abandon = (): void => {
