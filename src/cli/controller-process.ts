@@ -1,27 +1,20 @@
-/** The controller as a process: its flags' values, the cluster, its log, signals and the end. */
+/** The controller as a process: the cluster, its log, signals and the end. */
 import { hostname } from "node:os";
 import { pino } from "pino";
-import { Quantity } from "../api/quantity.ts";
 import { messageOf } from "../engine/text.ts";
 import { connect } from "../kube/connection.ts";
 import { loadKubeConfig } from "../kube/kube-config.ts";
 import { Controller } from "../operator/controller.ts";
 import { serveHttp } from "../operator/http.ts";
 import { Failure } from "../report/reasons.ts";
+import type { ControllerSettings } from "./controller-settings.ts";
 import type { ControllerFlags } from "./controller.ts";
 
 /** Runs the controller until SIGTERM or SIGINT. */
 export async function runController(
-  flags: ControllerFlags & { engineImage: string },
+  flags: ControllerFlags,
+  { settings, namespaces, concurrency, listen }: ControllerSettings,
 ): Promise<void> {
-  const concurrency = wholeNumber("--concurrency", flags.concurrency, 1, 64);
-  const maxJobs = wholeNumber("--max-jobs", flags.maxJobs, 0, 1_000_000);
-  const maxJobsPerNode = wholeNumber("--max-jobs-per-node", flags.maxJobsPerNode, 0, 1_000_000);
-  const listen = address(flags.listen);
-  const resources = {
-    requests: quantities("--engine-requests", flags.engineRequests),
-    limits: quantities("--engine-limits", flags.engineLimits),
-  };
   const { config, namespace } = cluster(flags.kubeconfig);
   const log = pino({
     level: flags.logLevel,
@@ -33,16 +26,8 @@ export async function runController(
   const controller = new Controller({
     transport: connection,
     log,
-    settings: {
-      engineImage: flags.engineImage,
-      ...(flags.engineImagePullPolicy === undefined
-        ? {}
-        : { imagePullPolicy: flags.engineImagePullPolicy as "Always" }),
-      resources,
-      ...(maxJobs === 0 ? {} : { maxJobs }),
-      ...(maxJobsPerNode === 0 ? {} : { maxJobsPerNode }),
-    },
-    namespaces: flags.namespaces.split(",").filter((name) => name !== ""),
+    settings,
+    namespaces,
     concurrency,
     ...(flags.leaderElect
       ? { election: { namespace: flags.leaseNamespace ?? namespace, name: flags.leaseName } }
@@ -93,36 +78,4 @@ async function served(
   } catch (error) {
     throw new Failure("InvalidUsage", `--listen ${flag}: ${messageOf(error)}.`, { cause: error });
   }
-}
-
-function wholeNumber(flag: string, text: string, least: number, most: number): number {
-  const value = /^[0-9]{1,9}$/.test(text) ? Number(text) : NaN;
-  if (value >= least && value <= most) return value;
-  throw new Failure(
-    "InvalidUsage",
-    `${flag} ${text}: must be a whole number from ${least} to ${most}.`,
-  );
-}
-
-function address(text: string): { host: string; port: number } {
-  const [, host = "", port = ""] = /^(.*):([0-9]{1,5})$/.exec(text) ?? [];
-  if (host === "" || Number(port) > 65_535) {
-    throw new Failure("InvalidUsage", `--listen ${text}: must be HOST:PORT, such as 0.0.0.0:8080.`);
-  }
-  return { host: host.replace(/^\[(.*)\]$/, "$1"), port: Number(port) };
-}
-
-/** `cpu=500m,memory=256Mi` as a map. */
-function quantities(flag: string, text: string): Record<string, string> {
-  const entries = text.split(",").filter((part) => part !== "");
-  return Object.fromEntries(
-    entries.map((entry) => {
-      const [name = "", value = ""] = entry.split("=");
-      if (name !== "" && Quantity.safeParse(value).success) return [name, value];
-      throw new Failure(
-        "InvalidUsage",
-        `${flag} ${entry}: must be NAME=QUANTITY, with commas between, such as cpu=500m,memory=256Mi.`,
-      );
-    }),
-  );
 }

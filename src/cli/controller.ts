@@ -1,6 +1,6 @@
 /** imagediff controller: the operator, in a cluster or beside one. */
 import { Option, type Command } from "commander";
-import { ExitCode, Failure } from "../report/reasons.ts";
+import { ExitCode } from "../report/reasons.ts";
 import { takeNames } from "./flags.ts";
 import { fail, type CommandContext } from "./session.ts";
 
@@ -132,14 +132,10 @@ export function addController(program: Command, { voice, exit }: CommandContext)
     .action(async (names: string[], flags: ControllerFlags) => {
       try {
         takeNames(names, []);
-        if (flags.engineImage === undefined) {
-          throw new Failure(
-            "InvalidUsage",
-            "Which engine? Name its container image with --engine-image IMAGE.",
-          );
-        }
+        const { controllerSettings } = await import("./controller-settings.ts");
+        const settings = controllerSettings(flags);
         const { runController } = await import("./controller-process.ts");
-        await runController({ ...flags, engineImage: flags.engineImage });
+        await runController(flags, settings);
         exit(ExitCode.Done);
       } catch (error) {
         exit(fail(voice, {}, error));

@@ -63,7 +63,8 @@ test("in namespaces of its choice it works with the rights of these alone", asyn
   const who = await credentials(admin, account);
   const controller = await startReady({
     kubeconfig: kubeconfigOf(who),
-    namespaces: [here.space, there.space],
+    // One of them twice: it is watched once.
+    namespaces: [here.space, ` ${there.space}`, here.space],
   });
   for (const world of [here, there]) {
     await world.imageDiff();
@@ -74,6 +75,8 @@ test("in namespaces of its choice it works with the rights of these alone", asyn
   await here.imageDiff("web-02", { base: { claimName: "missing" } });
   await here.ready("ClaimMissing", "web-02");
   expect((await elsewhere.get()).status).toBeUndefined();
+  const metrics = await controller.metrics();
+  expect(metrics.value("imagediff_relists_total", { kind: "ImageDiff" })).toBe(2);
   const missing = controller.said("Works without these objects").map(({ kind }) => String(kind));
   expect(missing.toSorted()).toEqual(["PersistentVolume", "StorageClass"]);
   expect(controller.lines.filter(({ level }) => level >= 40)).toEqual([]);

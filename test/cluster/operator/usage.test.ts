@@ -63,6 +63,16 @@ const usage: Wrong[] = [
     says: /--engine-limits cpu=lots: must be NAME=QUANTITY/,
   },
   {
+    name: "a quantity too many",
+    args: [...image, "--engine-requests", "cpu=1=2"],
+    says: /--engine-requests cpu=1=2: must be NAME=QUANTITY/,
+  },
+  {
+    name: "a namespace that none can be called",
+    args: [...image, "--namespaces", "vms,Prod"],
+    says: /--namespaces vms,Prod: Prod is no name/,
+  },
+  {
     name: "an unknown policy",
     args: [...image, "--engine-image-pull-policy", "Sometimes"],
     says: /Sometimes.*Always, IfNotPresent, Never/,
