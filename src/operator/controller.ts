@@ -90,7 +90,7 @@ export class Controller {
       }),
     );
     const { jobs, pods } = this.#caches;
-    this.#places = new Places(jobs, pods);
+    this.#places = new Places(jobs, pods, () => this.#wakeWaiting());
     this.#statuses = new StatusWriter(client);
     this.#observer = new Observer({
       client,
@@ -118,8 +118,10 @@ export class Controller {
       concurrency,
       handle: async (key) => this.#handle(key),
       onError: (key, error, retryInSeconds) => {
-        const [namespace, name] = key.split("/");
-        log.warn({ namespace, name, retryInSeconds, error: messageOf(error) }, "will try again");
+        const [namespace, name = ""] = key.split("/");
+        const uid = this.#caches.imageDiffs.get({ namespace, name })?.metadata?.uid;
+        const about = { namespace, name, uid, retryInSeconds };
+        log.warn({ ...about, error: messageOf(error) }, "will try again");
       },
     });
   }

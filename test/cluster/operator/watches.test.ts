@@ -92,9 +92,10 @@ test("a write that is refused for a while is tried again", async () => {
   };
   await waits(here, "web-01");
   const lines = controller.said("will try again");
+  const { uid } = (await here.get()).metadata;
   expect(lines).toHaveLength(4);
   for (const line of lines) {
-    expect(line).toMatchObject({ level: 40, namespace: here.space, name: "web-01" });
+    expect(line).toMatchObject({ level: 40, namespace: here.space, name: "web-01", uid });
   }
   const metrics = await controller.metrics();
   expect(metrics.value("imagediff_reconciles_total", { result: "error" })).toBe(4);
