@@ -5,6 +5,7 @@ import { keyOf, keyText, type KubeObject } from "../kube/resource-type.ts";
 import type { Change } from "../kube/store.ts";
 import type { CacheListeners, Caches } from "./observe/caches.ts";
 import { claimKey, claimNames, hasEnded } from "./observe/indexes.ts";
+import type { StoredImageDiff } from "./resources.ts";
 import { freesPlace, type Places } from "./observe/places.ts";
 
 export interface Waker {
@@ -36,7 +37,7 @@ export function listeners({ caches, places, wake, wakeWaiting, forget }: Waker):
     imageDiff({ before, after }) {
       const uid = before?.metadata?.uid;
       if (uid !== undefined && after === undefined) forget(uid);
-      wakeItself(wake, before, after);
+      if (!sameWish(before, after)) wakeItself(wake, before, after);
     },
     job(change) {
       places().heard(change);
@@ -69,6 +70,22 @@ export function listeners({ caches, places, wake, wakeWaiting, forget }: Waker):
 function wakeItself(wake: (key: string) => void, ...versions: (KubeObject | undefined)[]): void {
   const object = versions.find((version) => version !== undefined);
   if (object !== undefined) wake(keyText(keyOf(object)));
+}
+
+/**
+ * Whether nothing has changed but what the controller itself has written. The end is an exception:
+ * from then on a resource may have a time to live.
+ */
+function sameWish(
+  before: StoredImageDiff | undefined,
+  after: StoredImageDiff | undefined,
+): boolean {
+  if (before === undefined || after === undefined) return false;
+  return (
+    before.metadata?.generation === after.metadata?.generation &&
+    before.metadata?.deletionTimestamp === after.metadata?.deletionTimestamp &&
+    before.status?.completionTime === after.status?.completionTime
+  );
 }
 
 function wakeOwner(wake: (key: string) => void, { before, after }: Change<Job>): void {

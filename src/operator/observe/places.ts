@@ -15,9 +15,13 @@ export class Places {
   /** Jobs that were told to start, before the cache has heard of it: key of the Job to owner's uid. */
   readonly #reserved = new Map<string, string>();
 
-  constructor(jobs: Objects<Job>, pods: Objects<Pod>) {
+  readonly #onRelease: () => void;
+
+  /** @param onRelease called after a place was given back that no Job has had. */
+  constructor(jobs: Objects<Job>, pods: Objects<Pod>, onRelease: () => void = () => {}) {
     this.#jobs = jobs;
     this.#pods = pods;
+    this.#onRelease = onRelease;
   }
 
   /** What others have under way, as the resource with that key and uid sees it. */
@@ -68,13 +72,14 @@ export class Places {
 
   /** The Job did not start. */
   release(job: ObjectKey): void {
-    this.#reserved.delete(keyText(job));
+    if (this.#reserved.delete(keyText(job))) this.#onRelease();
   }
 
   /** The cache has heard of a Job; as long as that is held back, it has yet to hear of its start. */
   heard({ before, after }: Change<Job>): void {
     const job = after ?? before;
-    if (job !== undefined && after?.spec?.suspend !== true) this.release(keyOf(job));
+    if (job === undefined || after?.spec?.suspend === true) return;
+    this.#reserved.delete(keyText(keyOf(job)));
   }
 
   /** How many more Jobs may run at once under a cap. */
