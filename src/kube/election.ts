@@ -22,6 +22,9 @@ const Leases: ResourceType<Lease> = {
 /** Candidates wait up to so many times longer: client-go's JitterFactor, 1.2, and the wait itself. */
 const JITTER = 1.2;
 
+/** A timer may be a little early. */
+const AFTER_SECONDS = 0.1;
+
 export interface ElectionOptions {
   /** Not one that only writes while leading. */
   client: Client;
@@ -97,7 +100,11 @@ export class Election {
     while (!signal.aborted) {
       await this.#attempt();
       if (this.leading && (await this.#hold(lead, signal))) return;
-      if (!this.leading) await wait(retrySeconds * (1 + JITTER * random()), signal);
+      if (this.leading) continue;
+      const pause = retrySeconds * (1 + JITTER * random());
+      // Who waits for a lease that runs out looks again right when it has.
+      const left = this.#takenSeconds;
+      await wait(left > 0 ? Math.min(pause, left + AFTER_SECONDS) : pause, signal);
     }
   }
 
@@ -138,7 +145,7 @@ export class Election {
     const { identity, log } = this.#options;
     try {
       if (!this.#certain) await this.#look();
-      if (this.#isTaken()) {
+      if (this.#takenSeconds > 0) {
         this.#renewedAt = undefined;
         return;
       }
@@ -170,12 +177,12 @@ export class Election {
     this.#seen = { lease, record, since };
   }
 
-  /** Whether somebody else has the lease, and has not been silent for as long as it says. */
-  #isTaken(): boolean {
-    if (this.#seen === undefined) return false;
+  /** For how long somebody else has the lease still, should nothing more be heard; else 0. */
+  get #takenSeconds(): number {
+    if (this.#seen === undefined) return 0;
     const { holderIdentity: holder = "", leaseDurationSeconds = 0 } = this.#seen.lease.spec ?? {};
-    if (holder === "" || holder === this.#options.identity) return false;
-    return performance.now() - this.#seen.since < leaseDurationSeconds * 1000;
+    if (holder === "" || holder === this.#options.identity) return 0;
+    return Math.max(0, leaseDurationSeconds - (performance.now() - this.#seen.since) / 1000);
   }
 
   async #write(holder: string): Promise<void> {
