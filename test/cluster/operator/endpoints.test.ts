@@ -14,7 +14,7 @@ const admin = adminClient();
 test("it lives before it is ready, and is ready once it knows the cluster", async () => {
   const { space } = await stage(admin);
   const wire = await startWire();
-  wire.mode = "reset";
+  wire.refuses = true;
   const kubeconfig = kubeconfigOf(await credentials(admin), wire.url);
   const controller = await startProcess({ kubeconfig, namespaces: [space] });
   // It goes on asking.
@@ -28,7 +28,7 @@ test("it lives before it is ready, and is ready once it knows the cluster", asyn
     failed.value("imagediff_api_requests_total", { method: "GET", code: "0" }),
   ).toBeGreaterThan(6);
 
-  wire.mode = "pass";
+  wire.refuses = false;
   await eventually(async () => (await controller.probe("/readyz")) === 200);
   expect(await controller.probe("/livez")).toBe(200);
 });

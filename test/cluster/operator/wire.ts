@@ -5,29 +5,25 @@ import { onTestFinished } from "vitest";
 import { cluster } from "../cluster.ts";
 import type { Access } from "../control-plane.ts";
 
-/** What becomes of a new connection: it works, nothing ever comes back, or it is refused. */
-export type Mode = "pass" | "swallow" | "reset";
-
 /** Starts one for the running test; TLS goes through it untouched. */
-export async function startWire(access: Access = cluster(), mode: Mode = "pass"): Promise<Wire> {
-  const wire = new Wire(access, mode);
+export async function startWire(access: Access = cluster()): Promise<Wire> {
+  const wire = new Wire(access);
   await wire.listen();
   onTestFinished(() => wire.close());
   return wire;
 }
 
 export class Wire {
-  /** Of the connections to come. */
-  mode: Mode;
+  /** Whether new connections break at once. */
+  refuses = false;
   /** How many have come. */
   connections = 0;
   readonly #access: Access;
   readonly #server: Server;
   readonly #pairs = new Set<{ near: Socket; far: Socket; dead: boolean }>();
 
-  constructor(access: Access, mode: Mode) {
+  constructor(access: Access) {
     this.#access = access;
-    this.mode = mode;
     this.#server = createServer((near) => this.#accept(near));
   }
 
@@ -58,13 +54,13 @@ export class Wire {
   #accept(near: Socket): void {
     this.connections += 1;
     near.on("error", () => undefined);
-    if (this.mode === "reset") {
+    if (this.refuses) {
       near.resetAndDestroy();
       return;
     }
     const { hostname, port } = new URL(this.#access.server);
     const far = connect(Number(port), hostname).on("error", () => near.resetAndDestroy());
-    const pair = { near, far, dead: this.mode === "swallow" };
+    const pair = { near, far, dead: false };
     this.#pairs.add(pair);
     near.on("data", (bytes) => pair.dead || far.write(bytes));
     far.on("data", (bytes) => pair.dead || near.write(bytes));
