@@ -80,10 +80,16 @@ function inheritCpus(parent: string, group: string): void {
   }
 }
 
+/** The paths of one, in every hierarchy in which there is one. */
+export function existingCgroups(name: string): string[] {
+  return hierarchies()
+    .map((root) => join(root, name))
+    .filter((group) => existsSync(group));
+}
+
 /** Removes one, with all below it, once no process is in them any more. */
 export async function removeCgroup(name: string): Promise<void> {
-  for (const root of hierarchies()) {
-    const group = join(root, name);
+  for (const group of existingCgroups(name)) {
     await eventually(() => {
       removeTree(group);
       return true;

@@ -56,8 +56,8 @@ export class Node {
   start(service: Service): void {
     rmSync(this.#file(`${service}.pid`), { force: true });
     const log = openSync(this.log(service), "a");
-    // It writes the number that the node's own processes know it by.
-    const script = 'echo $$ > "$0"; exec "$@"';
+    // It writes the number that the node's own processes know it by: all of it at once.
+    const script = 'echo $$ > "$0.new"; mv "$0.new" "$0"; exec "$@"';
     const [program = "", ...args] = [
       ...beside(this.description.pid),
       ...[
@@ -81,6 +81,11 @@ export class Node {
     if (pid === undefined) return;
     await this.run("sh", "-c", `kill -${signal} ${pid}`);
     await eventually(() => this.#pidOf(service) === undefined, { timeoutMs: 60_000 });
+  }
+
+  /** Starts a program unless it runs. */
+  ensure(service: Service): void {
+    if (this.#pidOf(service) === undefined) this.start(service);
   }
 
   async restart(service: Service, signal?: "TERM" | "KILL"): Promise<void> {
@@ -118,9 +123,9 @@ export class Node {
    * @throws Error with the end of the program's log, if it ends first or takes too long.
    */
   async ready(service: Service, condition: () => Promise<boolean>): Promise<void> {
-    const started = await eventually(() => existsSync(this.#file(`${service}.pid`)));
     const check = async (): Promise<boolean> => {
-      if (started && this.#pidOf(service) === undefined) throw this.#failure(service, "has ended");
+      if (!existsSync(this.#file(`${service}.pid`))) return false;
+      if (this.#pidOf(service) === undefined) throw this.#failure(service, "has ended");
       return condition();
     };
     await eventually(check, { timeoutMs: 60_000 }).catch((why: unknown) => {

@@ -1,7 +1,9 @@
 /** Small pods and Jobs for tests of the cluster itself. */
 import type { Job } from "kubernetes-types/batch/v1.d.ts";
-import type { Pod, PodSpec } from "kubernetes-types/core/v1.d.ts";
-import { busyboxImage } from "./busybox.ts";
+import type { ContainerStateTerminated, Pod, PodSpec } from "kubernetes-types/core/v1.d.ts";
+import type { Client } from "../cluster/client.ts";
+import { eventually } from "../cluster/eventually.ts";
+import { busyboxImage } from "./images.ts";
 
 export interface PodOptions {
   /** For busybox's shell. */
@@ -66,4 +68,20 @@ export function restrictedJob(namespace: string, name: string, options: PodOptio
     metadata: { name, namespace },
     spec: { backoffLimit: 0, template: { spec: restrictedPod(options) } },
   };
+}
+
+/** The pod once its containers run. */
+export async function running(admin: Client, pod: Pod): Promise<Pod> {
+  return eventually(
+    async () => {
+      const now = await admin.get<Pod>({ apiVersion: "v1", kind: "Pod", ...pod });
+      return now.status?.phase === "Running" ? now : undefined;
+    },
+    { timeoutMs: 60_000 },
+  );
+}
+
+/** How a pod's one container has ended. */
+export function endOf(pod: Pod): ContainerStateTerminated | undefined {
+  return pod.status?.containerStatuses?.[0]?.state?.terminated;
 }

@@ -12,7 +12,7 @@ import type { NodeDescription } from "./node.ts";
 import { numbersOf, startNodes } from "./nodes.ts";
 import { nodePrograms } from "./programs.ts";
 import { startScheduler } from "./scheduler.ts";
-import { startSite, type Site } from "./site.ts";
+import { startSite, type Site, type SiteDescription } from "./site.ts";
 
 declare module "vitest" {
   interface ProvidedContext {
@@ -27,6 +27,10 @@ export interface Cluster {
   end: () => Promise<void>;
 }
 
+export interface OwnCluster extends Cluster {
+  site: SiteDescription;
+}
+
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const named = process.env["KUBECONFIG"];
   const isNamed = named !== undefined && named !== "";
@@ -37,7 +41,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
 }
 
 /** Starts a whole cluster, which does not outlive this process, however that ends. */
-export async function ownCluster(count = 2): Promise<Cluster> {
+export async function ownCluster(count = 2): Promise<OwnCluster> {
   if (process.getuid?.() !== 0) {
     throw new Error(
       "Nodes of our own can be started by root only: run this as root, or set KUBECONFIG to the " +
@@ -59,7 +63,7 @@ export async function ownCluster(count = 2): Promise<Cluster> {
     const access = { server, caPem, adminToken, auditLog, folder };
     running.push(await startScheduler(access));
     const nodes = await startNodes(access, site, programs, count);
-    return { access, nodes: nodes.map(({ description }) => description), end };
+    return { access, site, nodes: nodes.map(({ description }) => description), end };
   } catch (why) {
     await end();
     throw why;

@@ -14,7 +14,7 @@ import { join } from "node:path";
 import { eventually } from "../cluster/eventually.ts";
 import { makeCgroup } from "./cgroups.ts";
 import { cgroupOf, linkFile, removeLeftovers, sitePrefix } from "./leftovers.ts";
-import { releaseLoops } from "./loops.ts";
+import { loopsOf, type Loop } from "./loops.ts";
 import { makeNamespaces, mustBeside, type Namespaces } from "./namespaces.ts";
 import { makeNetwork } from "./network.ts";
 import type { SiteDescription } from "./site.ts";
@@ -34,14 +34,15 @@ async function makeSite(folder: string, world: Namespaces): Promise<SiteDescript
 }
 
 async function takeDown(folder: string, world: Namespaces | undefined): Promise<void> {
+  let loops: Loop[] = [];
   if (world !== undefined) {
-    // Those on top of others are known by them only as long as the site's devices are there.
-    await releaseLoops(folder, `/proc/${world.pid}/root/dev`).catch(() => undefined);
+    // Those on top of others are known by the site's devices, as long as these are there.
+    loops = await loopsOf(folder, `/proc/${world.pid}/root/dev`);
     const ended = (): boolean => world.child.exitCode !== null || world.child.signalCode !== null;
     if (!ended()) process.kill(world.pid, "SIGKILL");
     await eventually(ended);
   }
-  await removeLeftovers(folder);
+  await removeLeftovers(folder, loops);
 }
 
 const [pause = ""] = process.argv.slice(2);

@@ -23,6 +23,14 @@ export interface VolumeOptions {
   /** Of the file system or device, and what claim and volume say: 256 MiB unless given. */
   bytes?: number;
   storageClassName?: string;
+  /** For a test that ends the whole cluster: else claim and volume go with the test. */
+  kept?: boolean;
+}
+
+type Undo = () => Promise<void>;
+
+function afterwards({ kept = false }: VolumeOptions, undo: Undo): void {
+  if (!kept) onTestFinished(undo);
 }
 
 const makers = {
@@ -33,17 +41,17 @@ const makers = {
 /**
  * A Filesystem claim of a folder, for the running test; the folder as a program outside the nodes
  * sees it.
- * @param filesystem of the volume's own, mounted in the nodes; without it, the volume is a plain
- * folder on this machine's, which never fills up.
+ * @param filesystem of the volume's own, mounted in the nodes; or a plain folder of this machine's,
+ * which is as large as that has space.
  */
 export async function folderVolume(
   admin: Client,
-  options: VolumeOptions & { filesystem?: keyof typeof makers },
+  options: VolumeOptions & { filesystem?: keyof typeof makers | "folder" },
 ): Promise<string> {
-  const { nodes, filesystem, bytes = 256 * 2 ** 20 } = options;
+  const { nodes, filesystem = "folder", bytes = 256 * 2 ** 20 } = options;
   const folder = newFolder(nodes);
   let seen = folder;
-  if (filesystem !== undefined) {
+  if (filesystem !== "folder") {
     const image = `${folder}.image`;
     makeFile(image, bytes);
     const [program, ...args] = makers[filesystem];
@@ -52,7 +60,10 @@ export async function folderVolume(
       // The device goes with the last node's mount. Two mounts of one device are one file system.
       await node.run("mount", "--no-mtab", "-o", "loop", image, folder);
       // A pod may still be about to end.
-      onTestFinished(async () => void (await node.run("umount", "--no-mtab", "--lazy", folder)));
+      afterwards(
+        options,
+        async () => void (await node.run("umount", "--no-mtab", "--lazy", folder)),
+      );
     }
     seen = first(nodes).path(folder);
   }
@@ -74,7 +85,7 @@ export async function blockVolume(
   else await must("cp", ["--sparse=always", content, file]);
   const device = await makeLoop(file);
   // One that a pod still uses goes with its last user.
-  onTestFinished(async () => void (await run("losetup", ["--detach", device])));
+  afterwards(options, async () => void (await run("losetup", ["--detach", device])));
   await bind(admin, options, { volumeMode: "Block", path: device });
   return file;
 }
@@ -131,7 +142,7 @@ async function bind(
     },
   };
   await admin.create(volume);
-  onTestFinished(async () => {
+  afterwards(options, async () => {
     await admin.delete(claim);
     await admin.delete(volume);
   });
