@@ -62,13 +62,23 @@ export class Scene {
     this.sources.set(file, await checksum(file));
   }
 
+  /** Knows a claim that somebody else has made, and where programs of this machine see it. */
+  adopt(name: string, folder: string): void {
+    this.#seen.set(name, folder);
+  }
+
   /** Puts a copy of an image into a claim, as KubeVirt has its disks: for user 107 alone. */
   async put(image: string, { claim, path = "disk.img" }: Place): Promise<void> {
     const target = this.see({ claim, path });
     await must("cp", ["--sparse=always", image, target]);
     await must("chown", ["107:107", target]);
     await must("chmod", ["660", target]);
-    this.sources.set(target, await checksum(target));
+    await this.note({ claim, path });
+  }
+
+  /** Takes an image as it is now for what must not change from now on. */
+  async note(place: Place): Promise<void> {
+    this.sources.set(this.see(place), await checksum(this.see(place)));
   }
 
   /** Where programs of this machine find it. */
