@@ -10,10 +10,11 @@ import { byAge, engineStart, isAtWork } from "./pods.ts";
  */
 export function attempted({ status, jobs, pods, now }: Observation): ImageDiffStatus {
   const started = byAge(pods.filter((pod) => engineStart(pod) !== undefined));
-  const counted = jobs.map(
-    (job) =>
-      (job.status?.failed ?? 0) + (job.status?.succeeded ?? 0) + (pods.some(isAtWork) ? 1 : 0),
-  );
+  const counted = jobs.map(({ status: { failed = 0, succeeded = 0, active = 0 } = {} }) => {
+    // A pod that the Job has counted already may still seem to be at work.
+    const atWork = active > 0 && pods.some(isAtWork);
+    return failed + succeeded + (atWork ? 1 : 0);
+  });
   const attempts = Math.max(status.attempts ?? 0, started.length, ...counted);
   if (attempts === 0) return status;
   const [first] = started;

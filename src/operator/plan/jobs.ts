@@ -33,10 +33,13 @@ export function presentJob(observation: Observation): Job | undefined {
 /** By this the Job controller keeps a pod that it has not counted yet (KEP-2307). */
 const TRACKING_FINALIZER = "batch.kubernetes.io/job-tracking";
 
-/** Whether the Job controller has taken note of a pod's end, and the Job shall go on. */
-export function isJudged({ metadata }: Pod, job: Job): boolean {
-  const counted = metadata?.finalizers?.includes(TRACKING_FINALIZER) !== true;
-  return counted && jobCondition(job, "FailureTarget") === undefined;
+/**
+ * Whether the Job shall go on after a pod's end: the Job controller has taken note of it. A pod
+ * that somebody deletes is gone by then; what became of it would never be told.
+ */
+export function isJudged(pod: Pod, job: Job): boolean {
+  const counted = pod.metadata?.finalizers?.includes(TRACKING_FINALIZER) !== true;
+  return (counted || isLeaving(pod)) && jobCondition(job, "FailureTarget") === undefined;
 }
 
 /** The pods of one Job. */

@@ -8,7 +8,7 @@ import { conditionOf } from "./announcements.ts";
 import { ageSeconds, contextOf, momentOf, waitingStatus, type Decision } from "./decision.ts";
 import { diagnosis, startingPod } from "./diagnosis.ts";
 import { jobChange } from "./job/job.ts";
-import { isJudged, podsOf, presentJob } from "./jobs.ts";
+import { isJudged, isLeaving, jobCondition, podsOf, presentJob } from "./jobs.ts";
 import { jobName } from "./labels.ts";
 import type { Observation } from "./observation.ts";
 import { podFailure, withLogTail } from "./pod-failure.ts";
@@ -66,10 +66,18 @@ function starting(job: Job, observation: Observation): ImageDiffStatus {
     return placed(waiting, pod, found, observation);
   }
   const failed = pods.findLast(hasFailed);
+  if (failed === undefined && isAtItsEnd(job, observation)) return allowed(observation);
   const status = failed === undefined ? created(observation) : retried(failed, observation);
   // Until there is a reason to say more, nothing but what was true no longer is taken back.
   if (conditionOf(status, "Schedulable")?.status !== "False") return status;
   return placed(without(status, "Schedulable"), pod, undefined, observation);
+}
+
+/** A Job whose time is over loses its pod first: what it waited for stays told until then. */
+function isAtItsEnd(job: Job, observation: Observation): boolean {
+  const loses = podsOf(job, observation).some(isLeaving);
+  const fails = jobCondition(job, "FailureTarget") !== undefined;
+  return observation.status.phase === "Waiting" && (loses || fails);
 }
 
 /** The status of a resource whose Job has been made. */

@@ -27,7 +27,7 @@ test.each<[string, number | undefined, Partial<Observation>]>([
   [
     "it is at work after failures that were counted",
     3,
-    { jobs: counted({ failed: 2 }), pods: [atWork] },
+    { jobs: counted({ failed: 2, active: 1 }), pods: [atWork] },
   ],
   ["it failed and is not counted yet", 1, { jobs: [job], pods: [failed] }],
   ["it failed and is counted", 2, { jobs: counted({ failed: 2 }), pods: [failed] }],
