@@ -2,6 +2,7 @@ import { afterEach, beforeEach, expect, onTestFinished, test, vi } from "vitest"
 import { Client } from "../../src/kube/client.ts";
 import { Election } from "../../src/kube/election.ts";
 import { guarded, NotLeading } from "../../src/kube/guard.ts";
+import { silent } from "../../src/kube/log.ts";
 import type { KubeObject } from "../../src/kube/resource-type.ts";
 import type { Transport } from "../../src/kube/transport.ts";
 import { FakeApi, refusal, type Fault } from "./fake-api.ts";
@@ -27,6 +28,7 @@ function lease(api: FakeApi): Lease {
 /** A candidate until the test ends. */
 function stand(api: FakeApi, identity: string, transport: Transport = api.transport) {
   const told: string[] = [];
+  const complaints: string[] = [];
   const stop = new AbortController();
   const election = new Election({
     client: new Client(transport),
@@ -34,6 +36,7 @@ function stand(api: FakeApi, identity: string, transport: Transport = api.transp
     name: "leader",
     identity,
     onLeading: (leading) => told.push(leading ? "leads" : "led"),
+    log: { ...silent, warn: (_, message) => void complaints.push(message) },
     random: () => 0,
   });
   /** The lead ends when its signal aborts, or not before the test says so. */
@@ -51,7 +54,7 @@ function stand(api: FakeApi, identity: string, transport: Transport = api.transp
     await ended;
   };
   onTestFinished(finish);
-  return { election, told, lead, stop, ended, finish };
+  return { election, told, complaints, lead, stop, ended, finish };
 }
 
 test("who comes first leads, and others wait as long as it renews", async () => {
@@ -209,6 +212,24 @@ test.each([
   },
 );
 
+test("a renewal counts from when it was sent", async () => {
+  const api = new FakeApi();
+  const way = cable(api);
+  const a = stand(api, "a", way.transport);
+  await pass(0);
+  way.cut = async (request) => {
+    if (request.method === "PUT") await new Promise((resolve) => setTimeout(resolve, 3000));
+    return undefined as never;
+  };
+  // Sent after two seconds, answered after five.
+  await pass(5);
+  way.cut = away;
+  await pass(6.9);
+  expect(a.election.leading).toBe(true);
+  await pass(0.2);
+  expect(a.election.leading).toBe(false);
+});
+
 test("a short failure is no loss", async () => {
   const api = new FakeApi();
   const way = cable(api);
@@ -276,10 +297,11 @@ test("a lease that somebody else has taken is lost at the next look", async () =
   expect(lease(api).spec.holderIdentity).toBe("thief");
 });
 
-test("two who come at once: one leads", async () => {
+test("many who come at once: one leads, and nobody complains", async () => {
   const api = new FakeApi();
   const all = ["a", "b", "c", "d"].map((name) => stand(api, name));
   await pass(100);
+  expect(all.flatMap(({ complaints }) => complaints)).toEqual([]);
   expect(all.filter(({ election }) => election.leading).length).toBe(1);
   expect(all.reduce((sum, { lead }) => sum + lead.running, 0)).toBe(1);
 });

@@ -184,6 +184,21 @@ test("flush writes the last counts, and ends", async () => {
   expect(api.requests.length).toBe(3);
 });
 
+test("flush writes nothing twice that is being written", async () => {
+  const { api, recorder, events } = make();
+  api.fault = async () => {
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    return undefined as never;
+  };
+  recorder.record(regarding(), happening());
+  await pass(0.5);
+  const flushed = recorder.flush();
+  await pass(10);
+  await flushed;
+  expect(events().length).toBe(1);
+  expect(api.requests.length).toBe(1);
+});
+
 test("flush does not wait long for a server that is silent", async () => {
   const { api, recorder, events } = make();
   api.fault = async ({ signal }) =>

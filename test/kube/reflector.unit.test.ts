@@ -293,6 +293,20 @@ test("what may not be read is empty where that is allowed, and found once it may
   expect(changes).toEqual(["+a=1", "-a"]);
 });
 
+test("what may not be watched any more is empty too, and whole once it may", async () => {
+  const api = new FakeApi();
+  api.put(collection, thing("a", 1));
+  const { store, changes, lists } = start(api, { optional: true });
+  await pass(1);
+  api.fault = when("watch", async () => refusal(403, "Forbidden"));
+  await pass(60);
+  expect(changes).toEqual(["+a=1", "-a"]);
+  api.fault = undefined;
+  await pass(300);
+  expect(lists()).toBe(2);
+  expectSame(store, api);
+});
+
 test("what may not be read is a failure where it is needed", async () => {
   const api = new FakeApi();
   api.fault = async () => refusal(403, "Forbidden");

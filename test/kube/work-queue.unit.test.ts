@@ -191,6 +191,20 @@ test("of two delays the earlier counts", async () => {
   expect(handle).toHaveBeenCalledTimes(1);
 });
 
+test("who waits for a handler already has no use for a delay", async () => {
+  const gate = Promise.withResolvers<void>();
+  const handle = vi.fn<Handle>(async (key) => {
+    if (key === "a") await gate.promise;
+  });
+  const { queue } = start(handle);
+  queue.add("a");
+  queue.add("b");
+  queue.addAfter("b", 10);
+  gate.resolve();
+  await pass(3600);
+  expect(handle).toHaveBeenCalledTimes(2);
+});
+
 test("what is forgotten does not come", async () => {
   const handle = vi.fn<Handle>(async () => {});
   const { queue } = start(handle);
