@@ -183,6 +183,13 @@ test.each([
   expect(used.indexOf(used.at(-1) ?? null)).toBe(3);
 });
 
+test("after credentials were refused no connection that was made with them is used", async () => {
+  const { used, read } = await twoIdle((response) => response.writeHead(401).end("no"));
+  expect(await read()).toBe("no");
+  expect(await read()).toBe("fine");
+  expect(used.indexOf(used.at(-1) ?? null)).toBe(3);
+});
+
 test("after an answer that did not come no other connection of its time is used", async () => {
   const stop = new AbortController();
   const { used, read } = await twoIdle(() => stop.abort(new NoAnswer("nothing came")));

@@ -189,10 +189,11 @@ test.each([
     const b = stand(api, "b");
     await pass(7);
     way.cut = cut;
-    let [lost, taken] = [0, 0];
+    let [lost, ended, taken] = [0, 0, 0];
     for (let tick = 1; tick <= 300; tick += 1) {
       await pass(0.1);
       if (lost === 0 && !a.election.leading) lost = tick / 10;
+      if (ended === 0 && a.lead.running === 0) ended = tick / 10;
       if (taken === 0 && b.election.leading) taken = tick / 10;
       expect(a.election.leading && b.election.leading).toBe(false);
       expect(a.lead.running + b.lead.running).toBeLessThanOrEqual(1);
@@ -200,6 +201,7 @@ test.each([
     // The last renewal was a second or more before the cut.
     expect(lost).toBeGreaterThan(7.9);
     expect(lost).toBeLessThan(10);
+    expect(ended - lost).toBeLessThanOrEqual(0.11);
     expect(taken).toBeGreaterThan(13);
     expect(taken).toBeLessThan(18);
     expect(a.told).toEqual(["leads", "led"]);

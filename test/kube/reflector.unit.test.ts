@@ -217,6 +217,37 @@ test("a server that ends every watch at once is not asked all the time", async (
   expect(lists()).toBe(1);
 });
 
+test("a connection that breaks after each event is made anew soon each time", async () => {
+  const api = new FakeApi();
+  const { store } = start(api);
+  for (let value = 0; value < 10; value += 1) {
+    await pass(1);
+    api.put(collection, thing("a", value));
+    await pass(0);
+    for (const { pipe } of api.watches) pipe.fail(new Error("read ECONNRESET"));
+  }
+  api.put(collection, thing("a", 10));
+  await pass(1);
+  expectSame(store, api);
+});
+
+test("a watch that stood for a while makes past failures forgotten", async () => {
+  const api = new FakeApi();
+  const { store } = start(api);
+  await pass(1);
+  api.fault = when("watch", async () => refusal(500, "InternalError"));
+  for (const { pipe } of api.watches) pipe.end();
+  await pass(60);
+  api.fault = undefined;
+  await pass(30);
+  for (const { pipe } of api.watches) pipe.end();
+  await pass(0);
+  for (const { pipe } of api.watches) pipe.fail(new Error("read ECONNRESET"));
+  api.put(collection, thing("a"));
+  await pass(1);
+  expectSame(store, api);
+});
+
 test("a server that is away is asked less and less, and found soon after it is back", async () => {
   const api = new FakeApi();
   api.fault = async () => {
