@@ -69,6 +69,7 @@ describe("spec.suspend", () => {
     expect(stopping.status).toMatchObject({ phase: "Suspended", attempts: 1 });
     expect(stopping.status).not.toHaveProperty("progress");
     expect(conditions(stopping.status)).toContain("Reconciling=True/Suspending");
+    expect(readyMessage(stopping)).toBe("spec.suspend is true; the engine is being stopped.");
 
     const jobs = [withSpec({ suspend: true })];
     const { status } = stopping;
