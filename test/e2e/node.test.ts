@@ -1,6 +1,7 @@
 /** Any cluster: what the tests of the product rely on. */
 import { beforeAll, describe, expect, test } from "vitest";
 import { adminClient, namespace, serviceAccount } from "../cluster/cluster.ts";
+import { eventually } from "../cluster/eventually.ts";
 import { jobWith, podOf } from "../cluster/jobs.ts";
 import { kubectlImage, loadBusybox, loadKubectl } from "../node/images.ts";
 import { kubectl } from "../node/cluster.ts";
@@ -54,7 +55,8 @@ test("the API brings requests to a pod", async () => {
 
   const path = `/api/v1/namespaces/${space}/pods/serves:8080/proxy/hostname`;
 
-  expect(await admin.text(path)).toBe("serves\n");
+  // It runs a little before it listens.
+  expect(await eventually(async () => admin.text(path))).toBe("serves\n");
 });
 
 test("a pod calls the API at its service's address, as its service account", async () => {

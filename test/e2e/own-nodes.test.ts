@@ -68,7 +68,9 @@ describe.runIf(ownNodes)("on our own nodes", () => {
       await admin.create(podManifest(space, "serves", { script: serve, claims, node: "node-1" })),
     );
 
-    const script = `wget -q -O /volumes/shared/heard http://${serving.status?.podIP}:8080/said`;
+    const url = `http://${serving.status?.podIP}:8080/said`;
+    // It runs a little before it listens.
+    const script = `until wget -q -O /volumes/shared/heard ${url}; do sleep 0.1; done`;
     const job = await admin.create(
       restrictedJob(space, "asks", { script, claims, node: "node-2" }),
     );

@@ -7,7 +7,7 @@ import { existsSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { removeCgroup } from "./cgroups.ts";
-import { releaseLoops, type Loop } from "./loops.ts";
+import { releaseLoops } from "./loops.ts";
 import { removeLink } from "./network.ts";
 
 /** How the name of a site's folder begins; its supervisor's process number follows. */
@@ -18,6 +18,11 @@ export function cgroupOf(folder: string): string {
   return basename(folder);
 }
 
+/** The folder with the files behind a site's loop devices. */
+export function volumesFolder(folder: string): string {
+  return join(folder, "volumes");
+}
+
 /** The file with the name of the link to a site's network. */
 export function linkFile(folder: string): string {
   return join(folder, "link");
@@ -25,16 +30,15 @@ export function linkFile(folder: string): string {
 
 /**
  * Removes them once the site's processes have ended.
- * @param loops loop devices that are known to be the site's.
  * @throws AggregateError of all that could not be removed; the rest is gone.
  */
-export async function removeLeftovers(folder: string, loops?: readonly Loop[]): Promise<void> {
+export async function removeLeftovers(folder: string): Promise<void> {
   const failures: unknown[] = [];
   const steps = [
     async () => {
       if (existsSync(linkFile(folder))) await removeLink(readFileSync(linkFile(folder), "utf8"));
     },
-    async () => releaseLoops(folder, loops),
+    async () => releaseLoops(volumesFolder(folder)),
     async () => removeCgroup(cgroupOf(folder)),
   ];
   for (const step of steps) await step().catch((why: unknown) => failures.push(why));

@@ -7,6 +7,9 @@ import { must } from "../support/command.ts";
 import { containerdConfig, containerdSocket, type RuntimeOptions } from "./containerd.ts";
 import { beside, mustBeside } from "./namespaces.ts";
 
+/** Where containerd has what is Kubernetes'. */
+const namespace = ["--address", containerdSocket, "--namespace", "k8s.io"];
+
 export type Service = "containerd" | "kubelet" | "kube-proxy";
 
 /** What it takes to do something with a node, from any process. */
@@ -137,7 +140,12 @@ export class Node {
   async loadImage(archive: string): Promise<void> {
     const { snapshotter } = this.description.runtime;
     const before = new Set(await this.#images());
-    await this.#ctr("images", "import", "--snapshotter", snapshotter, archive);
+    const { pid, ctr } = this.description;
+    // By ctr itself: containerd is set up to unpack for its own favourite snapshotter only.
+    const command = [...beside(pid), ctr, ...namespace, "images", "import", "--local"];
+    // Through its input: where the archive is, the node may have another folder.
+    const script = 'archive=$0; exec "$@" < "$archive"';
+    await must("sh", ["-euc", script, archive, ...command, "--snapshotter", snapshotter, "-"]);
     const added = (await this.#images()).filter((image) => !before.has(image));
     // The kubelet may use them as soon as containerd's part for Kubernetes has heard of them.
     await eventually(async () => {
@@ -146,14 +154,18 @@ export class Node {
     });
   }
 
+  /** SIGKILL to all processes of a container. */
+  async killContainer(id: string): Promise<void> {
+    await this.#ctr("tasks", "kill", "--signal", "SIGKILL", "--all", id);
+  }
+
   async #images(...filters: string[]): Promise<string[]> {
     const names = await this.#ctr("images", "ls", "--quiet", ...filters);
     return names.split("\n").filter((name) => name !== "");
   }
 
   async #ctr(...args: string[]): Promise<string> {
-    const { ctr } = this.description;
-    return this.run(ctr, "--address", containerdSocket, "--namespace", "k8s.io", ...args);
+    return this.run(this.description.ctr, ...namespace, ...args);
   }
 
   /** As the node counts; undefined if it does not run. */

@@ -74,7 +74,7 @@ async function makeNode(
     runtime: { deviceOwnership: true, snapshotter: await snapshotterFor(folder) },
     plugins: foldersOf(programs),
   });
-  await node.run("sh", "-euc", prepare, name, folder, ...foldersOf(programs));
+  await node.run("sh", "-euc", prepare, name, folder, site.folder, ...foldersOf(programs));
   const others = numbersOf(count).filter((other) => other !== number);
   await connectNode(site.pid, site.network, { pid, number, others });
   await configure(access, site, node);
@@ -88,6 +88,7 @@ async function makeNode(
 const prepare = `
   hostname "$0"
   folder=$1
+  shift
   mkdir "$folder/stage"
   for hidden in /run /var/lib /var/log; do
     mount -t tmpfs -o mode=755 tmpfs "$folder/stage"

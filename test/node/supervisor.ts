@@ -14,19 +14,14 @@ import { join } from "node:path";
 import { eventually } from "../cluster/eventually.ts";
 import { makeCgroup } from "./cgroups.ts";
 import { cgroupOf, linkFile, removeLeftovers, sitePrefix } from "./leftovers.ts";
-import { loopsOf, type Loop } from "./loops.ts";
+import { hasAllDevices, showAllDevices } from "./loops.ts";
 import { makeNamespaces, mustBeside, type Namespaces } from "./namespaces.ts";
 import { makeNetwork } from "./network.ts";
 import type { SiteDescription } from "./site.ts";
 
-/** In a container, /dev may be a folder to which no new device comes. */
-const allDevices =
-  'while read -r _ at type _; do [ "$at $type" != "/dev devtmpfs" ] || exit 0; done' +
-  " < /proc/self/mounts; mount -t devtmpfs devtmpfs /dev";
-
 /** The pause program stays the first process of the site's namespaces. */
 async function makeSite(folder: string, world: Namespaces): Promise<SiteDescription> {
-  await mustBeside(world.pid, ["sh", "-euc", allDevices]);
+  if (!hasAllDevices()) await mustBeside(world.pid, ["sh", "-euc", showAllDevices]);
   const network = await makeNetwork(world.pid);
   writeFileSync(linkFile(folder), network.link);
   makeCgroup(cgroupOf(folder));
@@ -34,15 +29,12 @@ async function makeSite(folder: string, world: Namespaces): Promise<SiteDescript
 }
 
 async function takeDown(folder: string, world: Namespaces | undefined): Promise<void> {
-  let loops: Loop[] = [];
   if (world !== undefined) {
-    // Those on top of others are known by the site's devices, as long as these are there.
-    loops = await loopsOf(folder, `/proc/${world.pid}/root/dev`);
     const ended = (): boolean => world.child.exitCode !== null || world.child.signalCode !== null;
     if (!ended()) process.kill(world.pid, "SIGKILL");
     await eventually(ended);
   }
-  await removeLeftovers(folder, loops);
+  await removeLeftovers(folder);
 }
 
 const [pause = ""] = process.argv.slice(2);

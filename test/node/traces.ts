@@ -2,7 +2,7 @@
 import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { must } from "../support/command.ts";
 import { existingCgroups } from "./cgroups.ts";
-import { cgroupOf } from "./leftovers.ts";
+import { cgroupOf, volumesFolder } from "./leftovers.ts";
 import { allLoops, loopName, loopsOf } from "./loops.ts";
 import { machineSettings } from "./kubelet.ts";
 import type { SiteDescription } from "./site.ts";
@@ -57,7 +57,7 @@ export async function traces(
   before?: Traces,
 ): Promise<Traces> {
   const processes = before === undefined ? descendants(owner) : all().map(nameOf);
-  const loops = before === undefined ? await loopsOf(folder) : await allLoops();
+  const loops = before === undefined ? await loopsOf(volumesFolder(folder)) : await allLoops();
   const mounts = readFileSync("/proc/self/mounts", "utf8").split("\n");
   return {
     processes: processes.filter((each) => before?.processes.includes(each) ?? true),

@@ -9,8 +9,9 @@ import { onTestFinished } from "vitest";
 import type { PersistentVolume, PersistentVolumeClaim } from "kubernetes-types/core/v1.d.ts";
 import type { Client } from "../cluster/client.ts";
 import { eventually } from "../cluster/eventually.ts";
-import { must, run } from "../support/command.ts";
-import { makeLoop } from "./loops.ts";
+import { must } from "../support/command.ts";
+import { volumesFolder } from "./leftovers.ts";
+import { makeLoop, releaseLoop } from "./loops.ts";
 import type { Node } from "./node.ts";
 
 export interface VolumeOptions {
@@ -23,6 +24,8 @@ export interface VolumeOptions {
   /** Of the file system or device, and what claim and volume say: 256 MiB unless given. */
   bytes?: number;
   storageClassName?: string;
+  /** Whether the claim is to wait for a pod that uses it: its storage class must say so too. */
+  waits?: boolean;
   /** For a test that ends the whole cluster: else claim and volume go with the test. */
   kept?: boolean;
 }
@@ -84,8 +87,7 @@ export async function blockVolume(
   if (content === undefined) makeFile(file, bytes);
   else await must("cp", ["--sparse=always", content, file]);
   const device = await makeLoop(file);
-  // One that a pod still uses goes with its last user.
-  afterwards(options, async () => void (await run("losetup", ["--detach", device])));
+  afterwards(options, async () => releaseLoop(device));
   await bind(admin, options, { volumeMode: "Block", path: device });
   return file;
 }
@@ -93,7 +95,7 @@ export async function blockVolume(
 /** Below the site's folder, which every node has at the same place. */
 function newFolder(nodes: readonly Node[]): string {
   const site = dirname(first(nodes).description.folder);
-  const folder = join(site, "volumes", randomUUID());
+  const folder = join(volumesFolder(site), randomUUID());
   mkdirSync(folder, { recursive: true });
   return folder;
 }
@@ -116,7 +118,7 @@ async function bind(
   { volumeMode, path }: { volumeMode: string; path: string },
 ): Promise<void> {
   const { namespace, name, nodes, accessModes = ["ReadWriteOnce"] } = options;
-  const { bytes = 256 * 2 ** 20, storageClassName = "" } = options;
+  const { bytes = 256 * 2 ** 20, storageClassName = "", waits = false } = options;
   const names = nodes.map((node) => node.name);
   const common = { volumeMode, accessModes, storageClassName };
   const claim = await admin.create<PersistentVolumeClaim>({
@@ -136,7 +138,9 @@ async function bind(
       capacity: { storage: String(bytes) },
       // Nobody is there who could delete or clean it.
       persistentVolumeReclaimPolicy: "Retain",
-      claimRef: { apiVersion: "v1", kind: "PersistentVolumeClaim", name, namespace, uid },
+      ...(waits
+        ? {}
+        : { claimRef: { apiVersion: "v1", kind: "PersistentVolumeClaim", name, namespace, uid } }),
       local: { path },
       nodeAffinity: { required: { nodeSelectorTerms: [{ matchExpressions: [hostnames] }] } },
     },
@@ -146,6 +150,7 @@ async function bind(
     await admin.delete(claim);
     await admin.delete(volume);
   });
+  if (waits) return;
   await eventually(async () => {
     const now = await admin.get<PersistentVolumeClaim>(claim);
     return now.status?.phase === "Bound";
