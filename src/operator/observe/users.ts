@@ -1,6 +1,8 @@
 /** Who else uses the claims of a resource. */
 import type { Pod } from "kubernetes-types/core/v1.d.ts";
 import { outputPath } from "../../api/resource.ts";
+import { claimUses } from "../plan/claim-uses.ts";
+import { ENGINE_LABELS, JOB_NAME_LABEL, NAME_KEY } from "../plan/labels.ts";
 import type { ClaimUser } from "../plan/observation.ts";
 import type { StoredImageDiff } from "../resources.ts";
 import type { Caches } from "./caches.ts";
@@ -35,7 +37,10 @@ export function usersAmong(
 function asUsers(caches: Caches, pods: Iterable<Pod>, uid: string): ClaimUser[] {
   return Array.from(pods, (pod) => ({ pod, owner: engineOwner(caches, pod) }))
     .filter(({ owner }) => owner?.metadata?.uid !== uid)
-    .map(({ pod, owner }) => (owner === undefined ? { pod } : { pod, engine: engineUse(owner) }));
+    .map(({ pod, owner }) => {
+      const engine = owner === undefined ? looseEngine(pod) : engineUse(owner);
+      return engine === undefined ? { pod } : { pod, engine };
+    });
 }
 
 /**
@@ -56,7 +61,21 @@ export function engineOwner(caches: Caches, pod: Pod): StoredImageDiff | undefin
   return imageDiff?.metadata?.uid === owner.uid ? imageDiff : undefined;
 }
 
-function engineUse({ metadata, spec }: StoredImageDiff): NonNullable<ClaimUser["engine"]> {
+/**
+ * An engine whose Job is gone already, or not in the cache yet. It is told by its labels: they
+ * could be on any pod, but only make a reader of what the pod has mounted read-only.
+ */
+function looseEngine(pod: Pod): ClaimUser["engine"] {
+  const { name = "", labels = {} } = pod.metadata ?? {};
+  const isEngine = Object.entries(ENGINE_LABELS).every(([key, value]) => labels[key] === value);
+  if (!isEngine) return undefined;
+  const imageDiff = labels[NAME_KEY] ?? labels[JOB_NAME_LABEL] ?? name;
+  const written = claimUses(pod).find(({ readOnly }) => !readOnly);
+  return { imageDiff, ...(written && { output: { claimName: written.claimName } }) };
+}
+
+/** What the engine of an ImageDiff does to its claims. */
+export function engineUse({ metadata, spec }: StoredImageDiff): NonNullable<ClaimUser["engine"]> {
   const imageDiff = metadata?.name ?? "";
   const output = spec?.output;
   if (spec?.mode === "Estimate" || output?.claimName === undefined) return { imageDiff };

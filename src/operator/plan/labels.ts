@@ -21,7 +21,7 @@ export const ENGINE_SELECTOR = Object.entries(ENGINE_LABELS)
 export const JOB_NAME_LABEL = "batch.kubernetes.io/job-name";
 
 /** Label or annotation with the ImageDiff's name. */
-const NAME_KEY = `${GROUP}/name`;
+export const NAME_KEY = `${GROUP}/name`;
 
 /** Annotation of a Job: which settings of the ImageDiff it was made with. */
 export const SETTINGS_KEY = `${GROUP}/job-settings`;

@@ -37,9 +37,9 @@ export interface ClaimUser {
   pod: Pod;
   /**
    * Set where the pod is the engine of another ImageDiff: it reads all of its claims, and
-   * writes this file of this one.
+   * writes this file of this one. The path is absent where it is not known.
    */
-  engine?: { imageDiff: string; output?: { claimName: string; path: string } };
+  engine?: { imageDiff: string; output?: { claimName: string; path?: string } };
 }
 
 /** An event about the Job or one of its pods. */

@@ -64,7 +64,7 @@ export function isInTheWay(
   const { output } = user.engine;
   if (output?.claimName !== claimName) return false;
   const block = claims.get(claimName)?.claim?.spec?.volumeMode === "Block";
-  return !block && images.some(({ path }) => path === output.path);
+  return !block && images.some(({ path }) => path === (output.path ?? path));
 }
 
 function sentences(holders: readonly Holder[], { resource }: Observation): string {

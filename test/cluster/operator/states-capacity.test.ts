@@ -61,12 +61,10 @@ test("--max-jobs: one that fails, is deleted or suspended gives its place to the
   await claimsForMany(here);
   const jobs = await counted(here);
   const names = ["first", "second", "third", "fourth"];
-  // The pod of one that is deleted is a reader like any other, once its Job is gone.
-  const sourceUse = "AllowReadOnly";
-  await here.imageDiff("first", { sourceUse });
+  await here.imageDiff("first");
   await here.ready("JobCreated", "first");
   for (const name of names.slice(1)) {
-    await here.imageDiff(name, { sourceUse });
+    await here.imageDiff(name);
     await expectWaiting(here, "CapacityReached", ["--max-jobs 1"], { name });
   }
   const first = await placed(here, "first");

@@ -1,6 +1,7 @@
 /** Claims that several ImageDiffs use: side by side where that is safe, else in turn. */
 import { expect, test } from "vitest";
 import { adminClient } from "../cluster.ts";
+import { eventually } from "../eventually.ts";
 import { expectGoesOn, expectWaiting, nodesOf, placed, waitingPod } from "./states.ts";
 import { world, type World } from "./world.ts";
 
@@ -65,6 +66,29 @@ test("an image that another ImageDiff writes now is waited for", async () => {
   expect(await here.jobs()).toHaveLength(1);
   await expectGoesOn(here, "maker", maker);
   await expectGoesOn(here);
+});
+
+test("an engine that has lost its Job still reads what it has read, and writes what it has written", async () => {
+  const here = await world(admin);
+  await claims(here, ["ReadWriteMany"]);
+  await here.imageDiff("maker");
+  const maker = await placed(here, "maker");
+  maker.ignoresSigterm = true;
+  await maker.start();
+  await here.ready("Starting", "maker");
+  await admin.delete(here.path("maker"));
+  await eventually(async () => (await here.jobs()).length === 0);
+  // Its pod goes on to read golden, and to write to thin.
+  const modified = { claimName: "root-2" };
+  await here.imageDiff("web-01", { modified, output: { claimName: "root-2" } });
+  await expectGoesOn(here);
+  const base = { claimName: "thin", path: "maker.qcow2", format: "qcow2" };
+  await here.imageDiff("web-02", { base, modified, output: { claimName: "root-2" } });
+  await expectWaiting(here, "SourcesInUse", [`Pod ${maker.name} is ending`, "the claim thin"], {
+    name: "web-02",
+  });
+  await maker.terminate({ exitCode: 143 });
+  await expectGoesOn(here, "web-02");
 });
 
 test("another image of a claim that an ImageDiff writes to is free", async () => {

@@ -168,6 +168,8 @@ export class World {
 export interface WorldOptions {
   /** Labels of the namespace. */
   labels?: Record<string, string>;
+  /** False where the test starts its own. */
+  controller?: boolean;
   settings?: Partial<Settings>;
   /** Between the controller and the API server. */
   wrap?: (transport: Transport) => Transport;
@@ -178,7 +180,7 @@ export async function world(admin: Client, options: WorldOptions = {}): Promise<
   const space = await namespace(admin, options.labels);
   const kubelet = await startKubelet(cluster());
   onTestFinished(async () => kubelet.stop());
-  await startController(admin, space, options);
+  if (options.controller !== false) await startController(admin, space, options);
   return new World(admin, space, kubelet);
 }
 
