@@ -70,7 +70,7 @@ export class Reconciler {
     if (decided.actions.some(startsJob)) {
       const live = await observer.observeLive(resource);
       // From here to the reservation nothing else gets to run, so that no two take one place.
-      observation = { ...live, load: places.load(key, resource.metadata.uid ?? "") };
+      observation = observer.withOthers(live);
       decided = plan(observation);
     }
     places.settle(key, decided.waitsForPlace === true);
@@ -80,10 +80,10 @@ export class Reconciler {
 
   async #act(resource: ImageDiff, actions: readonly Action[]): Promise<Refusal | undefined> {
     const { client, places, log } = this.#options;
-    const { namespace, uid = "" } = resource.metadata;
+    const { namespace, name, uid = "" } = resource.metadata;
     const job = { namespace, name: jobName(resource) };
     const starts = actions.some(startsJob);
-    if (starts) places.reserve(job, uid);
+    if (starts) places.reserve(job, { name, uid });
     try {
       for (const action of actions) {
         log.info({ ...who(resource), action: action.type }, "acts");

@@ -16,6 +16,7 @@ import { happeningsOf } from "./happenings.ts";
 import { isOver } from "./indexes.ts";
 import type { Places } from "./places.ts";
 import { slimPod } from "./slim.ts";
+import { startingUsers } from "./starting.ts";
 import { cachedUsers, usersAmong } from "./users.ts";
 
 /** Pods that hold no claim any more are not worth listing. */
@@ -41,7 +42,7 @@ export class Observer {
   /** What the caches know, with the engine's log and the events where a decision needs them. */
   async observe(resource: ImageDiff): Promise<Observation> {
     const { client } = this.#options;
-    const cached = this.fromCaches(resource);
+    const cached = this.withOthers(this.fromCaches(resource));
     // How a Job came out is said by its pods, of which the cache may hear later than of the Job.
     const observation = cached.jobs.some((job) => hasUnseenEnd(job, cached))
       ? { ...cached, pods: await this.#livePods(resource) }
@@ -59,6 +60,19 @@ export class Observer {
     const observation = this.fromCaches(resource);
     const users = usersAmong(this.#options.caches, items, claimsOf(resource), uid);
     return { ...observation, users };
+  }
+
+  /** With what other resources are about to do, as it is known at this very moment. */
+  withOthers(observation: Observation): Observation {
+    const { caches, places } = this.#options;
+    const { resource, now, users } = observation;
+    const { namespace = "", name, uid = "" } = resource.metadata;
+    const claims = claimsOf(resource);
+    return {
+      ...observation,
+      users: [...users, ...startingUsers(caches, places, now, { namespace, claims, uid })],
+      load: places.load(keyText({ namespace, name }), uid),
+    };
   }
 
   async #livePods(resource: ImageDiff): Promise<Pod[]> {

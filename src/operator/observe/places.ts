@@ -7,13 +7,19 @@ import type { Load } from "../plan/observation.ts";
 import { controllerUid, hasEnded, takesPlace } from "./indexes.ts";
 import type { Objects } from "./scoped.ts";
 
+/** The ImageDiff whose Job it is. */
+export interface Owner {
+  name: string;
+  uid: string;
+}
+
 export class Places {
   readonly #jobs: Objects<Job>;
   readonly #pods: Objects<Pod>;
   /** Keys of resources that wait, in the order in which they asked. */
   readonly #waiting = new Set<string>();
-  /** Jobs that were told to start, before the cache has heard of it: key of the Job to owner's uid. */
-  readonly #reserved = new Map<string, string>();
+  /** Jobs that were told to start, before the cache has heard of it: key of the Job to its owner. */
+  readonly #reserved = new Map<string, Owner & { namespace: string | undefined }>();
 
   readonly #onRelease: () => void;
 
@@ -29,7 +35,7 @@ export class Places {
     const others = this.#jobs
       .by("place", "taken")
       .filter((job) => !controllerUid(job).includes(uid));
-    const reserved = [...this.#reserved.values()].filter((owner) => owner !== uid).length;
+    const reserved = [...this.#reserved.values()].filter((owner) => owner.uid !== uid).length;
     const perNode = new Map<string, number>();
     let unplaced = reserved;
     for (const job of others) {
@@ -66,8 +72,15 @@ export class Places {
   }
 
   /** Counts a Job from the moment at which it is told to start, until the cache has that. */
-  reserve(job: ObjectKey, owner: string): void {
-    this.#reserved.set(keyText(job), owner);
+  reserve(job: ObjectKey, owner: Owner): void {
+    this.#reserved.set(keyText(job), { ...owner, namespace: job.namespace });
+  }
+
+  /** The names of a namespace's ImageDiffs that have such a reservation. */
+  reservations(namespace: string): string[] {
+    return [...this.#reserved.values()]
+      .filter((owner) => owner.namespace === namespace)
+      .map(({ name }) => name);
   }
 
   /** The Job did not start. */

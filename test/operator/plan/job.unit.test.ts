@@ -49,6 +49,7 @@ test("all of it, for a resource that says nothing of the Job", () => {
       parallelism: 1,
       backoffLimit: 3,
       activeDeadlineSeconds: 14_400,
+      ttlSecondsAfterFinished: 3600,
       podReplacementPolicy: "Failed",
       podFailurePolicy: {
         rules: [

@@ -8,9 +8,14 @@ import type { Observation } from "../observation.ts";
 import { podSpec } from "./pod-spec.ts";
 
 /**
- * The Job, whose pod is bound to that node if one is given. It has no time to live of its own: it
- * goes with its ImageDiff, and until then its pod's log can be read.
+ * Seconds for which a finished Job stays, so that its pod's log can be read. A pod holds its claims
+ * as long as it is there, though it has ended: nobody could delete them (Kubernetes'
+ * pkg/controller/volume/pvcprotection). Should the controller be away for longer, the
+ * work is done once more, and the engine accepts its own overlay.
  */
+const TTL_SECONDS = 3600;
+
+/** The Job, whose pod is bound to that node if one is given. */
 export function makeJob(observation: Observation, node: string | undefined): Job {
   const { resource } = observation;
   const { metadata, spec } = resource;
@@ -36,6 +41,7 @@ export function makeJob(observation: Observation, node: string | undefined): Job
       ],
     },
     spec: {
+      ttlSecondsAfterFinished: TTL_SECONDS,
       completions: 1,
       parallelism: 1,
       backoffLimit: spec.backoffLimit,
