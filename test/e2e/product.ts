@@ -35,6 +35,17 @@ export function product(): void {
   beforeAll(async () => install(admin));
 }
 
+// Several engines at a time, on a machine with two CPUs that are busy otherwise.
+const settings = ["--set=engine.requests.cpu=50m"];
+const wait = ["--wait", "--timeout=5m"];
+
+/** Gives the chart's values others than the tests have, as an administrator does. */
+export async function upgrade(admin: Client, values: Record<string, string> = {}): Promise<void> {
+  const own = Object.entries(values).map(([name, value]) => `--set=${name}=${value}`);
+  await mustHelm(["upgrade", release, chart, here, ...settings, ...own, ...wait], config());
+  await ready(admin);
+}
+
 async function install(admin: Client): Promise<void> {
   if ((await helm(["status", release, here], config())).exitCode !== 0) {
     await Promise.all(["controller", "engine"].map(async (name) => loadImage(archiveOf(name))));
@@ -46,9 +57,6 @@ async function install(admin: Client): Promise<void> {
       metadata: { name: productNamespace, labels: restricted },
     };
     await admin.apply(space);
-    // Several engines at a time, on a machine with two CPUs that are busy otherwise.
-    const settings = ["--set=engine.requests.cpu=50m"];
-    const wait = ["--wait", "--timeout=5m"];
     await mustHelm(["install", release, chart, here, ...settings, ...wait], config());
   }
   await ready(admin);

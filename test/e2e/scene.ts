@@ -123,6 +123,12 @@ export class Scene {
     }, patience);
   }
 
+  /** The ImageDiff once it has failed for good, for that reason. */
+  async failed(reason: string, name = "web-01"): Promise<Finished> {
+    await eventually(async () => (await this.get(name)).status?.completionTime, patience);
+    return this.ready(reason, name);
+  }
+
   async jobs(): Promise<Job[]> {
     return this.admin.list(`/apis/batch/v1/namespaces/${this.space}/jobs`);
   }
@@ -150,6 +156,20 @@ export async function threeClaims(
   await made.put(images.golden, { claim: "golden" });
   await made.put(images.root, { claim: "root" });
   return made;
+}
+
+/** Settings of a Job with so little processor time that its engine is at work for a while. */
+export const slowly = {
+  resources: { limits: { cpu: "20m", memory: "512Mi" }, requests: { cpu: "10m" } },
+};
+
+/** Resolves once the engine has told progress; the name of its node. */
+export async function atWork(here: Scene, name = "web-01"): Promise<string> {
+  return eventually(async () => {
+    const { status } = await here.get(name);
+    if (status?.completionTime !== undefined) throw new Hopeless("the engine was too quick");
+    return status?.phase === "Comparing" ? status.node : undefined;
+  }, patience);
 }
 
 export async function checksum(path: string): Promise<string> {
