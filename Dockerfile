@@ -13,7 +13,9 @@
 # that cannot change pins it: --build-arg NODE_IMAGE=docker.io/library/node@sha256:...
 ARG NODE_IMAGE=docker.io/library/node:24-bookworm-slim
 
-FROM --platform=$BUILDPLATFORM $NODE_IMAGE AS build
+# What comes from elsewhere: a change to ImageDiff itself leaves this stage as it was.
+FROM --platform=$BUILDPLATFORM $NODE_IMAGE AS packages
+ENV npm_config_cache=/tmp/npm npm_config_loglevel=error npm_config_update_notifier=false
 # readelf tells which libraries a program needs, of any architecture.
 RUN apt-get update -qq \
   && apt-get install -y -qq --no-install-recommends binutils >/dev/null \
@@ -26,14 +28,19 @@ COPY package.json package-lock.json .npmrc ./
 # A network whose authority Node does not know gives it as a secret: --secret id=ca,src=FILE.
 RUN --mount=type=secret,id=ca \
   if [ -e /run/secrets/ca ]; then export NODE_EXTRA_CA_CERTS=/run/secrets/ca; fi \
-  && npm ci --ignore-scripts --loglevel=error
+  && npm ci --ignore-scripts \
+  && rm -rf /tmp/npm
 # What runs later is installed apart: Node itself and koffi for the architecture asked for.
 RUN --mount=type=secret,id=ca \
   if [ -e /run/secrets/ca ]; then export NODE_EXTRA_CA_CERTS=/run/secrets/ca; fi \
   && mkdir /npm && cp package.json package-lock.json .npmrc /npm && cd /npm \
   && cpu=$(if [ "$TARGETARCH" = amd64 ]; then echo x64; else echo "$TARGETARCH"; fi) \
-  && npm ci --ignore-scripts --loglevel=error --omit=dev --os=linux --cpu="$cpu" \
-  && npm pkg delete devDependencies && npm sbom --sbom-format=cyclonedx >sbom.json
+  && npm ci --ignore-scripts --omit=dev --os=linux --cpu="$cpu" \
+  && npm pkg delete devDependencies && npm sbom --sbom-format=cyclonedx >sbom.json \
+  && rm -rf /tmp/npm
+
+FROM packages AS build
+ARG TARGETARCH
 COPY src src
 COPY scripts scripts
 COPY LICENSE ./

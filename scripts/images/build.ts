@@ -4,14 +4,16 @@
  *
  *   npm run images -- [--arch amd64|arm64] [--fresh]
  *
- * What Debian and npm gave is kept for the next build; --fresh asks them again.
+ * Nothing is done where nothing has changed since. What Debian and npm gave is kept for the next
+ * build; --fresh asks them again.
  */
-import { mkdirSync, rmSync, writeFileSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { readArchive } from "./archive.ts";
 import { baseName, makeBase } from "./base.ts";
 import { Buildah, must, project } from "./buildah.ts";
+import { hashOfInputs } from "./inputs.ts";
 
 const native = process.arch === "x64" ? "amd64" : process.arch;
 const { values } = parseArgs({
@@ -25,59 +27,94 @@ const { version } = JSON.parse(readFileSync(join(project, "package.json"), "utf8
   version: string;
 };
 const folder = join(project, "dist/images");
-const buildah = new Buildah();
+const targets = ["controller", "engine"];
+const inputs = hashOfInputs(project);
+/** What the images of that architecture were last made from. */
+const stamp = join(folder, `inputs-${arch}.sha256`);
 
-mkdirSync(folder, { recursive: true });
-if (fresh || !buildah.has(baseName())) {
-  say(`Making ${baseName()} of Debian's packages.`);
-  makeBase(buildah);
-}
-try {
-  for (const target of ["controller", "engine"]) build(target);
-} finally {
-  // What a step that failed has left.
-  buildah.run("rm", "--all");
+if (fresh || !isUpToDate()) buildAll();
+else say(`${folder} is up to date.`);
+
+function isUpToDate(): boolean {
+  const files = [stamp, ...targets.map(archiveOf)];
+  return files.every((file) => existsSync(file)) && readFileSync(stamp, "utf8") === inputs;
 }
 
-function build(target: string): void {
-  const begun = Date.now();
-  const name = `imagediff-${target}`;
-  // As containerd, and so Kubernetes, spells the name that has no registry.
-  const image = `docker.io/library/${name}:${version}`;
+function buildAll(): void {
+  const buildah = new Buildah();
+  mkdirSync(folder, { recursive: true });
+  rmSync(stamp, { force: true });
+  if (fresh || !buildah.has(baseName())) {
+    say(`Making ${baseName()} of Debian's packages.`);
+    makeBase(buildah);
+  }
+  try {
+    // Named, so that it is kept.
+    build(buildah, "packages", `localhost/imagediff-packages:${arch}`);
+    for (const target of targets) write(buildah, target);
+  } finally {
+    // What a step that failed has left, and what no name leads to.
+    buildah.run("rm", "--all");
+    buildah.run("rmi", "--prune");
+  }
+  writeFileSync(stamp, inputs);
+}
+
+/** @returns the image's identity. */
+function build(buildah: Buildah, target: string, name: string): string {
   const ca = process.env["NODE_EXTRA_CA_CERTS"];
-  const built = buildah
+  return buildah
     .run(
       "build",
       "--quiet",
       ...["--isolation", "chroot", "--network", "host", "--pull-never", "--layers"],
-      ...(fresh ? ["--no-cache"] : []),
-      ...["--platform", `linux/${arch}`, "--target", target],
+      ...(fresh && target === "packages" ? ["--no-cache"] : []),
+      // Not --platform: buildah would look for a base of that architecture.
+      ...["--target", target, "--build-arg", `TARGETARCH=${arch}`],
       ...["--build-arg", `VERSION=${version}`, "--build-arg", `REVISION=${revision()}`],
       ...["--timestamp", committed()],
       ...(ca === undefined || ca === "" ? [] : ["--secret", `id=ca,src=${ca}`]),
-      ...["--tag", image, "."],
+      ...["--tag", name, "."],
     )
     .trim();
-  const archive = join(folder, `${name}-${arch}.tar`);
-  // It would add to what is there.
+}
+
+function write(buildah: Buildah, target: string): void {
+  const begun = Date.now();
+  // As containerd, and so Kubernetes, spells a name that has no registry.
+  const name = `docker.io/library/imagediff-${target}:${version}`;
+  const built = build(buildah, target, name);
+  const image = arch === native ? built : ofArchitecture(buildah, built);
+  const archive = archiveOf(target);
+  // It would be added to what is there.
   rmSync(archive, { force: true });
-  buildah.run("push", "--quiet", built, `oci-archive:${archive}:${image}`);
+  buildah.run("push", "--quiet", image, `oci-archive:${archive}:${name}`);
+  buildah.run("rmi", "--force", image);
   const { compressed, unpacked, file } = readArchive(archive);
-  writeFileSync(
-    join(folder, `${name}-${arch}.cdx.json`),
-    file("usr/share/imagediff/sbom.cdx.json"),
-  );
+  const bill = archive.replace(/tar$/, "cdx.json");
+  writeFileSync(bill, file("usr/share/imagediff/sbom.cdx.json"));
   const seconds = ((Date.now() - begun) / 1000).toFixed(0);
   const mebibytes = (bytes: number): string => (bytes / 2 ** 20).toFixed(1);
   say(
-    `${archive}: ${image}, ${mebibytes(compressed)} MiB (${mebibytes(unpacked)} MiB unpacked), ` +
+    `${archive}: ${name}, ${mebibytes(compressed)} MiB (${mebibytes(unpacked)} MiB unpacked), ` +
       `in ${seconds} s.`,
   );
 }
 
-/** The commit that is built; empty where this is no clone. */
+function archiveOf(target: string): string {
+  return join(folder, `imagediff-${target}-${arch}.tar`);
+}
+
+/** The same image, which says that it is for another architecture than this machine's. */
+function ofArchitecture(buildah: Buildah, image: string): string {
+  const container = buildah.run("from", image).trim();
+  buildah.run("config", "--arch", arch, container);
+  return buildah.run("commit", "--quiet", "--rm", container).trim();
+}
+
+/** The commit that is built, and whether more than that; empty where this is no clone. */
 function revision(): string {
-  return git("rev-parse", "HEAD");
+  return git("describe", "--always", "--abbrev=40", "--dirty");
 }
 
 /** When it was made, in seconds: the same sources give the same bytes. */
