@@ -1,12 +1,11 @@
 /** Pods, Jobs and nodes that go in the middle of the work: it goes on, and never twice at a time. */
 import { expect, onTestFinished, test } from "vitest";
 import type { Job } from "kubernetes-types/batch/v1.d.ts";
-import type { Node, Pod } from "kubernetes-types/core/v1.d.ts";
+import type { Node } from "kubernetes-types/core/v1.d.ts";
 import type { DeleteOptions } from "../client.ts";
 import { adminClient, cluster } from "../cluster.ts";
 import { eventually } from "../eventually.ts";
 import { startKubelet } from "../kubelet.ts";
-import { watch } from "../watch.ts";
 import { result } from "./engine.ts";
 import {
   claimsForMany,
@@ -14,6 +13,7 @@ import {
   expectFailed,
   expectGoesOn,
   expectWaiting,
+  mostAtOnce,
   onlyJob,
   placed,
   waitingPod,
@@ -24,31 +24,6 @@ const admin = adminClient();
 
 function jobPath({ space }: World, { metadata }: Job): string {
   return `/apis/batch/v1/namespaces/${space}/jobs/${metadata?.name}`;
-}
-
-/** How many of the engine's pods have been there at once at most, the ended ones apart. */
-async function mostAtOnce({ space }: World): Promise<() => number> {
-  const live = new Set<string>();
-  let most = 0;
-  const end = new AbortController();
-  const watching = watch<Pod>(
-    admin,
-    `/api/v1/namespaces/${space}/pods`,
-    { labelSelector: "app.kubernetes.io/component=engine" },
-    ({ type, object: { metadata, status } }) => {
-      const over = ["Succeeded", "Failed"].includes(status?.phase ?? "");
-      if (type === "deleted" || over) live.delete(metadata?.uid ?? "");
-      else live.add(metadata?.uid ?? "");
-      most = Math.max(most, live.size);
-    },
-    end.signal,
-  );
-  onTestFinished(async () => {
-    end.abort();
-    await watching.done;
-  });
-  await watching.ready;
-  return () => most;
 }
 
 test("a pod that is deleted by hand while it runs", async () => {

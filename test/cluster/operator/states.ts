@@ -1,5 +1,5 @@
 /** What the tests of the operator's states share: how a state reads, and how it is left. */
-import { expect } from "vitest";
+import { expect, onTestFinished } from "vitest";
 import type { Job } from "kubernetes-types/batch/v1.d.ts";
 import type { Pod } from "kubernetes-types/core/v1.d.ts";
 import { GROUP } from "../../../src/api/resource.ts";
@@ -7,6 +7,7 @@ import type { Condition, ImageDiffStatus, Phase } from "../../../src/api/status.
 import { expectKstatus } from "../../operator/plan/kstatus.ts";
 import { eventually } from "../eventually.ts";
 import type { PlayedPod } from "../pod.ts";
+import { watch } from "../watch.ts";
 import { result, succeeds } from "./engine.ts";
 import type { World } from "./world.ts";
 
@@ -157,4 +158,29 @@ export function nodesOf({ spec }: Pod): string[] {
   return nodeSelectorTerms.flatMap(({ matchFields = [] }) =>
     matchFields.flatMap(({ values = [] }) => values),
   );
+}
+
+/** How many of the engine's pods have been there at once at most, the ended ones apart. */
+export async function mostAtOnce({ admin, space }: World): Promise<() => number> {
+  const live = new Set<string>();
+  let most = 0;
+  const end = new AbortController();
+  const watching = watch<Pod>(
+    admin,
+    `/api/v1/namespaces/${space}/pods`,
+    { labelSelector: "app.kubernetes.io/component=engine" },
+    ({ type, object: { metadata, status } }) => {
+      const over = ["Succeeded", "Failed"].includes(status?.phase ?? "");
+      if (type === "deleted" || over) live.delete(metadata?.uid ?? "");
+      else live.add(metadata?.uid ?? "");
+      most = Math.max(most, live.size);
+    },
+    end.signal,
+  );
+  onTestFinished(async () => {
+    end.abort();
+    await watching.done;
+  });
+  await watching.ready;
+  return () => most;
 }
