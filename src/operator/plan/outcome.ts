@@ -2,7 +2,7 @@
 import type { Job } from "kubernetes-types/batch/v1.d.ts";
 import type { Pod } from "kubernetes-types/core/v1.d.ts";
 import { outputPath } from "../../api/resource.ts";
-import { ImageDiffStatus } from "../../api/status.ts";
+import { ImageDiffStatus, StatusBounds } from "../../api/status.ts";
 import { OverlayResult } from "../../report/schema.ts";
 import { conditionOf } from "./announcements.ts";
 import { allowed } from "./allowed.ts";
@@ -12,7 +12,7 @@ import { isLeaving, jobCondition, podsOf } from "./jobs.ts";
 import type { Observation } from "./observation.ts";
 import { podFailure, withLogTail } from "./pod-failure.ts";
 import { byAge, engineState, hasFailed, hasSucceeded } from "./pods.ts";
-import { ready, set } from "./states.ts";
+import { clip, ready, set, without } from "./states.ts";
 import { failedStatus, statusAfterLine, type Fault } from "./status.ts";
 import { verifiedWords } from "./words.ts";
 
@@ -42,7 +42,7 @@ function hasFailedForGood(job: Job): boolean {
 }
 
 function success(pods: readonly Pod[], observation: Observation): ImageDiffStatus {
-  const status = allowed(observation);
+  const status = worked(observation);
   for (const pod of pods) {
     const result = resultOf(pod, observation);
     if (result === undefined) continue;
@@ -55,6 +55,23 @@ function success(pods: readonly Pod[], observation: Observation): ImageDiffStatu
       ? "the engine's pod was deleted before its report was read"
       : "the engine's pod has no report that can be read";
   return lost(status, why, observation);
+}
+
+/** The status before a success: a node was found, and failures there were may be unseen so far. */
+function worked(observation: Observation): ImageDiffStatus {
+  const status = allowed(observation);
+  const isPlaced = conditionOf(status, "Schedulable")?.status !== "False";
+  const next = isPlaced ? status : without(status, "Schedulable");
+  const failures = byAge(observation.pods).filter(hasFailed).map(podFailure);
+  const isToldBy = ({ message }: Fault): boolean => message === status.lastFailure?.message;
+  const newest = failures.at(-1);
+  // What is told and no pod tells any more is of a pod that is gone.
+  const isGone = status.lastFailure !== undefined && !failures.some(isToldBy);
+  if (newest === undefined || isGone || isToldBy(newest)) return next;
+  return {
+    ...next,
+    lastFailure: { ...newest, message: clip(newest.message, StatusBounds.message) },
+  };
 }
 
 function resultOf(pod: Pod, { resource }: Observation): OverlayResult | undefined {

@@ -3,7 +3,7 @@ import type { Job } from "kubernetes-types/batch/v1.d.ts";
 import type { Pod } from "kubernetes-types/core/v1.d.ts";
 import type { ImageDiffStatus } from "../../api/status.ts";
 import type { Action } from "./actions.ts";
-import { allowed } from "./allowed.ts";
+import { allowed, scheduled } from "./allowed.ts";
 import { conditionOf } from "./announcements.ts";
 import { ageSeconds, contextOf, momentOf, waitingStatus, type Decision } from "./decision.ts";
 import { diagnosis, startingPod } from "./diagnosis.ts";
@@ -61,8 +61,7 @@ function starting(job: Job, observation: Observation): ImageDiffStatus {
   const pod = startingPod(pods);
   const found = diagnosis(job, observation);
   if (found !== undefined) {
-    const status = { ...allowed(observation), jobName: jobName(observation.resource) };
-    const waiting = waitingStatus(observation, "Waiting", found, status);
+    const waiting = waitingStatus(observation, "Waiting", found, allowed(observation));
     return placed(waiting, pod, found, observation);
   }
   const failed = pods.findLast(hasFailed);
@@ -98,8 +97,8 @@ function retried(pod: Pod, observation: Observation): ImageDiffStatus {
 }
 
 function running(pod: Pod, observation: Observation): ImageDiffStatus {
-  const { status: previous, resource, log } = observation;
-  const status = { ...allowed(observation), jobName: jobName(resource) };
+  const { status: previous, log } = observation;
+  const status = allowed(observation);
   const goesOn = workPhases.has(previous.phase) && status.attempts === previous.attempts;
   const started = goesOn ? status : freshlyStarted(status, observation);
   return withProgress(
@@ -128,6 +127,5 @@ function placed(
   }
   const node = pod?.spec?.nodeName;
   if (node === undefined) return status;
-  const cause: Cause = { reason: "Scheduled", message: `The engine's pod is on node ${node}.` };
-  return set({ ...status, node }, "Schedulable", "True", cause, moment);
+  return set({ ...status, node }, "Schedulable", "True", scheduled(node), moment);
 }
