@@ -16,7 +16,7 @@ import { node, stage } from "./stage.ts";
 const admin = adminClient();
 
 /** Lives at the same time: most of each is waiting. */
-const AT_ONCE = 10;
+const AT_ONCE = 8;
 
 test("killed before and after any one of its writes", { timeout: 400_000 }, async () => {
   const kubelet = await node();

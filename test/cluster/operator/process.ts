@@ -36,6 +36,9 @@ const launcher = fileURLToPath(new URL("../../../bin/imagediff", import.meta.url
 /** What the machine of whoever runs the tests has set must not reach the process. */
 const foreign = /^(KUBECONFIG|KUBERNETES_|IMAGEDIFF_|NODE_OPTIONS$|VITEST)/;
 
+/** A start takes a second of the processor, of which others may have more than their share. */
+const BUSY = { timeoutMs: 120_000 };
+
 /** Starts it and waits for its port; it ends with the running test at the latest. */
 export async function startProcess(options: StartOptions): Promise<ControllerProcess> {
   const { kubeconfig, namespaces = [], lease, flags = [] } = options;
@@ -48,14 +51,14 @@ export async function startProcess(options: StartOptions): Promise<ControllerPro
       : ["--lease-namespace", "imagediff-system", "--lease-name", lease]),
     ...flags,
   ]);
-  await eventually(() => controller.port !== undefined);
+  await eventually(() => controller.port !== undefined, BUSY);
   return controller;
 }
 
 /** The same, and waits until it knows the cluster. */
 export async function startReady(options: StartOptions): Promise<ControllerProcess> {
   const controller = await startProcess(options);
-  await eventually(async () => (await controller.probe("/readyz")) === 200);
+  await eventually(async () => (await controller.probe("/readyz")) === 200, BUSY);
   return controller;
 }
 
