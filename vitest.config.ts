@@ -2,7 +2,7 @@ import { defineConfig } from "vitest/config";
 
 const unitTests = "test/**/*.unit.test.ts";
 const clusterTests = ["test/cluster/**/*.test.ts", "test/install/**/*.test.ts"];
-const e2eTests = "test/e2e/**/*.test.ts";
+const e2eTests = ["test/e2e/**/*.test.ts", "test/install/images/**/*.test.ts"];
 
 export default defineConfig({
   test: {
@@ -19,7 +19,7 @@ export default defineConfig({
         test: {
           name: "engine",
           include: ["test/**/*.test.ts"],
-          exclude: [unitTests, ...clusterTests, e2eTests],
+          exclude: [unitTests, ...clusterTests, ...e2eTests],
           testTimeout: 120_000,
           hookTimeout: 120_000,
         },
@@ -29,7 +29,7 @@ export default defineConfig({
         test: {
           name: "cluster",
           include: clusterTests,
-          exclude: [unitTests],
+          exclude: [unitTests, ...e2eTests],
           globalSetup: "test/cluster/setup.ts",
           testTimeout: 120_000,
           hookTimeout: 120_000,
@@ -39,7 +39,7 @@ export default defineConfig({
         // A real cluster with nodes that run containers, which all tests share: one after the other.
         test: {
           name: "e2e",
-          include: [e2eTests],
+          include: e2eTests,
           exclude: [unitTests],
           globalSetup: "test/node/setup.ts",
           fileParallelism: false,
