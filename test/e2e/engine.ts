@@ -32,11 +32,17 @@ export async function runEngine(
     volumeMounts: [...(rest.volumeMounts ?? []), tmp],
   });
   job.spec?.template.spec?.volumes?.push({ name: "tmp", emptyDir: {} });
+  const log = await runJob(here, job);
+  return JSON.parse(log.trimEnd().split("\n").at(-1) ?? "") as Record<string, unknown>;
+}
+
+/** Runs a Job whose pod must succeed; what that has said. */
+export async function runJob(here: Scene, job: Job): Promise<string> {
   const pod = await finished(here, await here.admin.create(job));
   const path = `/api/v1/namespaces/${here.space}/pods/${pod.metadata?.name}/log`;
   const log = await here.admin.text(path);
   expect({ ...endOf(pod), log }).toMatchObject({ exitCode: 0 });
-  return JSON.parse(log.trimEnd().split("\n").at(-1) ?? "") as Record<string, unknown>;
+  return log;
 }
 
 /** The first pod of a Job once it has ended. */

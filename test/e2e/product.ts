@@ -1,6 +1,6 @@
 /** ImageDiff as its users install it: both images, and the chart with its own defaults. */
 import { existsSync, readFileSync } from "node:fs";
-import { afterAll, beforeAll } from "vitest";
+import { beforeAll } from "vitest";
 import type { Deployment } from "kubernetes-types/apps/v1.d.ts";
 import type { Lease } from "kubernetes-types/coordination/v1.d.ts";
 import type { Namespace, Pod } from "kubernetes-types/core/v1.d.ts";
@@ -46,11 +46,13 @@ export async function upgrade(admin: Client, values: Record<string, string> = {}
   await ready(admin);
 }
 
-async function install(admin: Client): Promise<void> {
+/** @returns what takes it out again, if that is to happen after the tests of this file. */
+async function install(admin: Client): Promise<(() => Promise<void>) | undefined> {
+  let undo: (() => Promise<void>) | undefined;
   if ((await helm(["status", release, here], config())).exitCode !== 0) {
     await Promise.all(["controller", "engine"].map(async (name) => loadImage(archiveOf(name))));
     const defined = (await kubectl("get", definition, "--ignore-not-found")) !== "";
-    if (!ownNodes) afterAll(async () => uninstall(admin, defined));
+    if (!ownNodes) undo = async () => uninstall(defined);
     const space: Namespace = {
       apiVersion: "v1",
       kind: "Namespace",
@@ -60,6 +62,7 @@ async function install(admin: Client): Promise<void> {
     await mustHelm(["install", release, chart, here, ...settings, ...wait], config());
   }
   await ready(admin);
+  return undo;
 }
 
 /** Resolves once both replicas are there, and one of them leads. */
@@ -92,9 +95,9 @@ export async function controllerPods(admin: Client): Promise<Pod[]> {
 }
 
 /** The definition goes too, unless it was there before: it takes all ImageDiffs with it. */
-async function uninstall(admin: Client, keepDefinition: boolean): Promise<void> {
+async function uninstall(keepDefinition: boolean): Promise<void> {
   await mustHelm(["uninstall", release, here, "--wait"], config());
-  await admin.delete(`/api/v1/namespaces/${productNamespace}`);
+  await kubectl("delete", "namespace", productNamespace);
   if (!keepDefinition) await kubectl("delete", definition);
 }
 

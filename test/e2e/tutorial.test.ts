@@ -1,21 +1,18 @@
 /** Every command of docs/tutorial.md, and every manifest of examples/, as they stand. */
 import { existsSync, rmSync } from "node:fs";
-import { dirname } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import type { Job } from "kubernetes-types/batch/v1.d.ts";
 import type { Namespace } from "kubernetes-types/core/v1.d.ts";
 import { parse } from "yaml";
-import { projectFile } from "../../scripts/docs.ts";
-import { binaries } from "../cluster/binaries.ts";
-import { adminClient, kubeconfig } from "../cluster/cluster.ts";
+import { adminClient } from "../cluster/cluster.ts";
 import { kubectl, ownNodes } from "../node/cluster.ts";
 import { blocksOf, sectionsOf, textOf } from "../docs/texts.ts";
-import { must } from "../support/command.ts";
 import { Disks } from "./disks.ts";
 import { expectOverlay } from "./expectations.ts";
 import { product } from "./product.ts";
 import { provide } from "./provider.ts";
 import { checksum, Scene } from "./scene.ts";
+import { type } from "./shell.ts";
 
 const admin = adminClient();
 const disks = new Disks();
@@ -34,18 +31,6 @@ async function tutorialNamespace(): Promise<Scene> {
   }
   await here.put(await disks.golden(), base);
   return here;
-}
-
-/** Runs commands as a user does who types them in the project's folder. */
-async function type(commands: string): Promise<string> {
-  const { kubectl: program } = await binaries("kubectl");
-  const env = {
-    KUBECONFIG: kubeconfig("admin"),
-    PATH: `${dirname(program)}:${process.env["PATH"]}`,
-  };
-  // The tutorial is more patient than a test: what it waits for must not outlive this one.
-  const bounded = ["--kill-after=10", "900", "sh", "-euc", commands];
-  return must("timeout", bounded, { env, cwd: projectFile(".") });
 }
 
 const sections = sectionsOf(textOf("docs/tutorial.md"));
