@@ -42,7 +42,11 @@ export function listeners({ caches, places, wake, wakeWaiting, forget }: Waker):
     job(change) {
       places().heard(change);
       wakeOwner(wake, change);
-      if (freesPlace(change)) wakeWaiting();
+      if (!freesPlace(change)) return;
+      wakeWaiting();
+      // Until now it might have got another pod.
+      const { metadata, spec } = change.before ?? {};
+      for (const claim of claimNames(spec?.template ?? {})) wakeByClaim(metadata?.namespace, claim);
     },
     pod({ before, after }) {
       const pod = after ?? before;
