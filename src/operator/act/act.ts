@@ -1,7 +1,7 @@
 /** Carries the actions of a plan out. Each may be carried out again without harm. */
 import type { Job } from "kubernetes-types/batch/v1.d.ts";
 import type { ImageDiff } from "../../api/resource.ts";
-import { ApiError, isAlreadyExists, isConflict, isNotFound } from "../../kube/api-error.ts";
+import { ApiError, isAlreadyExists, isNotFound } from "../../kube/api-error.ts";
 import type { Client } from "../../kube/client.ts";
 import { keyOf } from "../../kube/resource-type.ts";
 import { controllerUid } from "../observe/indexes.ts";
@@ -90,11 +90,11 @@ async function foreignJob(client: Client, job: Job): Promise<Refusal | undefined
   };
 }
 
-/** What is gone or has changed meanwhile is seen again when its change arrives. */
+/** What is gone need not be changed. A conflict is for the next look: perhaps no change follows it. */
 async function ignoreGone(request: Promise<unknown>): Promise<void> {
   try {
     await request;
   } catch (error) {
-    if (!isNotFound(error) && !isConflict(error)) throw error;
+    if (!isNotFound(error)) throw error;
   }
 }
