@@ -76,6 +76,17 @@ test("values.yaml has every value that the schema allows", () => {
   expect(missing).toEqual([]);
 });
 
+test("docs/install.md explains every value", () => {
+  const explained = Array.from(
+    textOf("docs/install.md").matchAll(/^- `([\w.]+)` \(`/gm),
+    ([, path = ""]) => path,
+  );
+  const silent = known(schema).filter(
+    (path) => !optional.has(path) && !explained.some((each) => `${path}.`.startsWith(`${each}.`)),
+  );
+  expect(silent).toEqual([]);
+});
+
 test("the tests' values/everything.yaml sets each one to something else", () => {
   const defaults: unknown = parse(textOf("helm/imagediff/values.yaml"));
   const everything: unknown = parse(textOf("test/install/values/everything.yaml"));
