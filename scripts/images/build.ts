@@ -4,10 +4,10 @@
  *
  *   npm run images -- [--arch amd64|arm64] [--fresh]
  *
- * Nothing is done where nothing has changed since. What Debian and npm gave is kept for the next
+ * One run at a time; nothing is done where nothing has changed since. What Debian and npm gave is kept for the next
  * build; --fresh asks them again.
  */
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { readArchive } from "./archive.ts";
@@ -86,9 +86,11 @@ function write(buildah: Buildah, target: string): void {
   const built = build(buildah, target, name);
   const image = arch === native ? built : ofArchitecture(buildah, built);
   const archive = archiveOf(target);
-  // It would be added to what is there.
-  rmSync(archive, { force: true });
-  buildah.run("push", "--quiet", image, `oci-archive:${archive}:${name}`);
+  // Whoever reads the archive of before is not disturbed.
+  const unfinished = `${archive}.new`;
+  rmSync(unfinished, { force: true });
+  buildah.run("push", "--quiet", image, `oci-archive:${unfinished}:${name}`);
+  renameSync(unfinished, archive);
   buildah.run("rmi", "--force", image);
   const { compressed, unpacked, file } = readArchive(archive);
   const bill = archive.replace(/tar$/, "cdx.json");
