@@ -57,20 +57,14 @@ export class Node {
 
   /** Starts a program that is not running. */
   start(service: Service): void {
-    rmSync(this.#file(`${service}.pid`), { force: true });
+    const { pid, commands } = this.description;
+    const pidFile = this.#file(`${service}.pid`);
+    rmSync(pidFile, { force: true });
     const log = openSync(this.log(service), "a");
     // It writes the number that the node's own processes know it by: all of it at once.
     const script = 'echo $$ > "$0.new"; mv "$0.new" "$0"; exec "$@"';
-    const [program = "", ...args] = [
-      ...beside(this.description.pid),
-      ...[
-        "sh",
-        "-euc",
-        script,
-        this.#file(`${service}.pid`),
-        ...this.description.commands[service],
-      ],
-    ];
+    const command = [...beside(pid), "sh", "-euc", script, pidFile, ...commands[service]];
+    const [program = "", ...args] = command;
     // It stays when the process that starts it ends, but not when the node does.
     spawn(program, args, { stdio: ["ignore", log, log], detached: true }).unref();
     closeSync(log);

@@ -108,6 +108,7 @@ const prepare = `
   mount --bind "$folder/containerd" /var/lib/containerd
   mount --bind "$folder/pods" /var/log/pods
   for setting in ${machineSettings.join(" ")}; do
+    [ -e "/proc/sys/$setting" ] || continue
     copy=$folder/settings/$(echo "$setting" | tr / .)
     cat "/proc/sys/$setting" > "$copy"
     mount --bind "$copy" "/proc/sys/$setting"

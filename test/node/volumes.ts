@@ -75,7 +75,8 @@ export async function folderVolume(
 }
 
 /**
- * A Block claim of a device, for the running test; the file whose bytes the device shows.
+ * A Block claim of a device, for the running test; the file whose bytes the device shows, once who
+ * writes to it has synced it, or has ended.
  * @param content a file of these bytes, in place of one of zeroes.
  */
 export async function blockVolume(
