@@ -7,7 +7,7 @@ import { progressLine, result } from "./engine.ts";
 import type { World } from "./world.ts";
 
 /** Many lives go on at the same time, and their controllers start anew. */
-export const PATIENCE = { intervalMs: 150, timeoutMs: 120_000 };
+export const PATIENCE = { intervalMs: 200, timeoutMs: 120_000 };
 
 /** Returns the last status. */
 export type Life = (here: World) => Promise<ImageDiffStatus>;
@@ -78,6 +78,6 @@ function said(reason: Reason, exitCode: number): string {
 
 async function progress(here: World, percent: number): Promise<void> {
   await eventually(async () => (await here.get()).status.progress?.percent === percent, {
-    intervalMs: 150,
+    intervalMs: 200,
   });
 }
