@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseAllDocuments, stringify } from "yaml";
 import { projectFile } from "../../scripts/docs.ts";
-import { programsOf, type GoModule } from "../cluster/binaries.ts";
+import { kubernetesVersion, programsOf, type GoModule } from "../cluster/binaries.ts";
 import type { KubeObject } from "../cluster/client.ts";
 import { run, type Ended } from "../support/command.ts";
 
@@ -55,6 +55,8 @@ export async function render(values: object, release: Release = {}): Promise<Kub
   const { name = "imagediff", namespace = "imagediff-system" } = release;
   return withValues(values, async (file) => {
     const args = ["template", name, release.chart ?? chart, "--namespace", namespace];
+    // Without a cluster, a Helm that was not released takes it for an old one.
+    args.push("--kube-version", kubernetesVersion);
     return objectsOf(await mustHelm([...args, "--values", file]));
   });
 }
