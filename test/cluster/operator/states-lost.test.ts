@@ -10,6 +10,7 @@ import { result } from "./engine.ts";
 import {
   claimsForMany,
   conditionOf,
+  expectScenes,
   expectFailed,
   expectGoesOn,
   expectWaiting,
@@ -26,20 +27,66 @@ function jobPath({ space }: World, { metadata }: Job): string {
   return `/apis/batch/v1/namespaces/${space}/jobs/${metadata?.name}`;
 }
 
-test("a pod that is deleted by hand while it runs", async () => {
-  const here = await world(admin);
-  await here.claims();
-  const most = await mostAtOnce(here);
-  await here.imageDiff();
-  const pod = await placed(here);
-  await pod.start();
-  await here.ready("Starting");
-  await admin.delete(`/api/v1/namespaces/${here.space}/pods/${pod.name}`);
-  const { lastFailure, attempts } = await expectGoesOn(here);
-  expect(attempts).toBe(2);
-  expect(lastFailure).toMatchObject({ reason: "EngineKilled" });
-  expect(lastFailure?.message).toContain(`somebody deleted pod ${pod.name}`);
-  expect(most()).toBe(1);
+const scenes = {
+  "a pod that is deleted by hand while it runs": async () => {
+    const here = await world(admin);
+    await here.claims();
+    const most = await mostAtOnce(here);
+    await here.imageDiff();
+    const pod = await placed(here);
+    await pod.start();
+    await here.ready("Starting");
+    await admin.delete(`/api/v1/namespaces/${here.space}/pods/${pod.name}`);
+    const { lastFailure, attempts } = await expectGoesOn(here);
+    expect(attempts).toBe(2);
+    expect(lastFailure).toMatchObject({ reason: "EngineKilled" });
+    expect(lastFailure?.message).toContain(`somebody deleted pod ${pod.name}`);
+    expect(most()).toBe(1);
+  },
+  "a node that is lost: the work stays there until the node is given up, then it goes on":
+    async () => {
+      const here = await world(admin);
+      await here.claims();
+      const most = await mostAtOnce(here);
+      const other = await startKubelet(cluster());
+      onTestFinished(async () => other.stop());
+      await here.imageDiff();
+      const pod = await other.run(await waitingPod(here));
+      await pod.start();
+      await here.ready("Starting");
+      await other.crash();
+      // As the node's lifecycle controller does after a while; the kubelet does not answer.
+      await admin.delete(`/api/v1/namespaces/${here.space}/pods/${pod.name}`);
+      const path = `/api/v1/nodes/${other.node}`;
+      await admin.patch<Node>(
+        path,
+        {
+          status: {
+            conditions: [{ type: "Ready", status: "Unknown", reason: "NodeStatusUnknown" }],
+          },
+        },
+        { subresource: "status", type: "strategic" },
+      );
+      expect((await here.get()).status).toMatchObject({ phase: "Starting", node: other.node });
+      expect(await here.pods(), "nobody knows whether it still writes").toHaveLength(1);
+      // An administrator knows that it is off.
+      const taint = { key: "node.kubernetes.io/out-of-service", value: "nodeshutdown" };
+      await admin.patch<Node>(path, { spec: { taints: [{ ...taint, effect: "NoExecute" }] } });
+      const next = await eventually(
+        async () => {
+          const found = (await here.pods()).find(({ spec }) => spec?.nodeName === undefined);
+          return found;
+        },
+        { timeoutMs: 60_000 },
+      );
+      const status = await expectGoesOn(here, "web-01", await here.kubelet.run(next));
+      expect(status.node).toBe(here.kubelet.node);
+      expect(most()).toBe(1);
+    },
+};
+
+test("a pod that goes, and a node that goes with its pod", async () => {
+  await expectScenes(scenes);
 });
 
 const ways: (DeleteOptions["propagationPolicy"] & string)[] = [
@@ -179,40 +226,4 @@ test("an estimate's pod that goes before its report was read: there is nothing l
   await unheard(here, stop, JSON.stringify(result(null)));
   await startController(admin, here.space);
   await expectFailed(here, "ResultLost", ["The estimate was made", "Make another ImageDiff"]);
-});
-
-test("a node that is lost: the work stays there until the node is given up, then it goes on", async () => {
-  const here = await world(admin);
-  await here.claims();
-  const most = await mostAtOnce(here);
-  const other = await startKubelet(cluster());
-  onTestFinished(async () => other.stop());
-  await here.imageDiff();
-  const pod = await other.run(await waitingPod(here));
-  await pod.start();
-  await here.ready("Starting");
-  await other.crash();
-  // As the node's lifecycle controller does after a while; the kubelet does not answer.
-  await admin.delete(`/api/v1/namespaces/${here.space}/pods/${pod.name}`);
-  const path = `/api/v1/nodes/${other.node}`;
-  await admin.patch<Node>(
-    path,
-    { status: { conditions: [{ type: "Ready", status: "Unknown", reason: "NodeStatusUnknown" }] } },
-    { subresource: "status", type: "strategic" },
-  );
-  expect((await here.get()).status).toMatchObject({ phase: "Starting", node: other.node });
-  expect(await here.pods(), "nobody knows whether it still writes").toHaveLength(1);
-  // An administrator knows that it is off.
-  const taint = { key: "node.kubernetes.io/out-of-service", value: "nodeshutdown" };
-  await admin.patch<Node>(path, { spec: { taints: [{ ...taint, effect: "NoExecute" }] } });
-  const next = await eventually(
-    async () => {
-      const found = (await here.pods()).find(({ spec }) => spec?.nodeName === undefined);
-      return found;
-    },
-    { timeoutMs: 60_000 },
-  );
-  const status = await expectGoesOn(here, "web-01", await here.kubelet.run(next));
-  expect(status.node).toBe(here.kubelet.node);
-  expect(most()).toBe(1);
 });

@@ -4,7 +4,15 @@ import type { Pod } from "kubernetes-types/core/v1.d.ts";
 import type { Transport } from "../../../src/kube/transport.ts";
 import { adminClient } from "../cluster.ts";
 import { eventually } from "../eventually.ts";
-import { conditionOf, expectGoesOn, expectWaiting, nodesOf, placed, waitingPod } from "./states.ts";
+import {
+  conditionOf,
+  expectScenes,
+  expectGoesOn,
+  expectWaiting,
+  nodesOf,
+  placed,
+  waitingPod,
+} from "./states.ts";
 import { world, type World } from "./world.ts";
 
 const admin = adminClient();
@@ -161,36 +169,43 @@ test("a user that comes while the Job is being decided on: there is no Job", asy
   await expectGoesOn(here);
 });
 
-test("a user that comes before the engine has started: the Job is held back until it is gone", async () => {
-  const here = await world(admin);
-  await here.claims();
-  await here.imageDiff();
-  await here.newPod();
-  await here.ready("JobCreated");
-  await here.user("vm", "root");
-  await expectWaiting(here, "SourcesInUse", ["Pod vm holds the claim root"]);
-  await eventually(async () => (await here.pods()).length === 0);
-  const [held] = await here.jobs();
-  expect(held?.spec?.suspend).toBe(true);
-  await here.remove("pods", "vm");
-  await expectGoesOn(here);
-  const [job] = await here.jobs();
-  expect(job?.metadata?.uid, "the same goes on").toBe(held?.metadata?.uid);
-});
+const scenes = {
+  "a user that comes before the engine has started: the Job is held back until it is gone":
+    async () => {
+      const here = await world(admin);
+      await here.claims();
+      await here.imageDiff();
+      await here.newPod();
+      await here.ready("JobCreated");
+      await here.user("vm", "root");
+      await expectWaiting(here, "SourcesInUse", ["Pod vm holds the claim root"]);
+      await eventually(async () => (await here.pods()).length === 0);
+      const [held] = await here.jobs();
+      expect(held?.spec?.suspend).toBe(true);
+      await here.remove("pods", "vm");
+      await expectGoesOn(here);
+      const [job] = await here.jobs();
+      expect(job?.metadata?.uid, "the same goes on").toBe(held?.metadata?.uid);
+    },
+  "a user that comes while the engine reads does not stop it: it notices what changes":
+    async () => {
+      const here = await world(admin);
+      await here.claims();
+      await here.imageDiff();
+      const pod = await placed(here);
+      await pod.start();
+      await here.ready("Starting");
+      await here.user("vm", "root");
+      await pod.terminate({ exitCode: 1 });
+      // But it is not tried again as long as the user is there.
+      await expectWaiting(here, "SourcesInUse", ["Pod vm holds the claim root"]);
+      await here.remove("pods", "vm");
+      const { attempts, lastFailure } = await expectGoesOn(here);
+      expect(attempts).toBe(2);
+      expect(lastFailure).toMatchObject({ exitCode: 1 });
+    },
+};
 
-test("a user that comes while the engine reads does not stop it: it notices what changes", async () => {
-  const here = await world(admin);
-  await here.claims();
-  await here.imageDiff();
-  const pod = await placed(here);
-  await pod.start();
-  await here.ready("Starting");
-  await here.user("vm", "root");
-  await pod.terminate({ exitCode: 1 });
-  // But it is not tried again as long as the user is there.
-  await expectWaiting(here, "SourcesInUse", ["Pod vm holds the claim root"]);
-  await here.remove("pods", "vm");
-  const { attempts, lastFailure } = await expectGoesOn(here);
-  expect(attempts).toBe(2);
-  expect(lastFailure).toMatchObject({ exitCode: 1 });
+test("a user that comes later", async () => {
+  await expectScenes(scenes);
 });

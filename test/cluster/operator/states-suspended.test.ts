@@ -119,7 +119,7 @@ test("settings of the Job edited while it runs: it is replaced, and there are ne
   await here.ready("Starting");
   const { uid } = (await onlyJob(here)).metadata ?? {};
   await here.edit({ job: { resources: { limits: { memory: "1Gi" } } } });
-  await expectWaiting(here, "ReplacingJob", ["made with other settings in spec.job"]);
+  await expectWaiting(here, "ReplacingJob", ["starts anew once it and its pod are gone"]);
   await eventually(() => pod.deletion.aborted);
   expect((await onlyJob(here)).metadata?.uid, "the old one ends first").toBe(uid);
   await pod.terminate({ exitCode: 143 });

@@ -7,7 +7,7 @@ import { binaries } from "../binaries.ts";
 import { adminClient, cluster, kubeconfig } from "../cluster.ts";
 import { eventually } from "../eventually.ts";
 import { fails, progressLine, result } from "./engine.ts";
-import { expectFailed, expectGoesOn, expectWaiting, placed } from "./states.ts";
+import { expectScenes, expectFailed, expectGoesOn, expectWaiting, placed } from "./states.ts";
 import { ACCOUNT, startController, world, type World } from "./world.ts";
 
 const admin = adminClient();
@@ -44,15 +44,71 @@ test("a good life: that there is a Job, and that the overlay is there", async ()
   expect(done?.note).toContain("99% saved");
 });
 
-test("a retry: why", async () => {
-  const here = await world(admin);
-  await here.claims();
-  await here.imageDiff();
-  await fails(await placed(here), "NoSpace", "spec.output: claim thin is full.");
-  await expectWaiting(here, "NoSpace", ["claim thin is full"]);
-  await expectTold(here, "Normal JobCreated", "Warning NoSpace");
-  await expectGoesOn(here);
-  await expectTold(here, "Normal JobCreated", "Warning NoSpace", "Normal OverlayReady");
+const scenes = {
+  "a retry: why": async () => {
+    const here = await world(admin);
+    await here.claims();
+    await here.imageDiff();
+    await fails(await placed(here), "NoSpace", "spec.output: claim thin is full.");
+    await expectWaiting(here, "NoSpace", ["claim thin is full"]);
+    await expectTold(here, "Normal JobCreated", "Warning NoSpace");
+    await expectGoesOn(here);
+    await expectTold(here, "Normal JobCreated", "Warning NoSpace", "Normal OverlayReady");
+  },
+  "a good life takes eight writes at most": async () => {
+    const trail = new AuditTrail(cluster());
+    const here = await world(admin);
+    await here.claims();
+    await here.imageDiff();
+    const pod = await placed(here);
+    await here.ready("JobCreated");
+    await pod.start();
+    await here.ready("Starting");
+    pod.log().append(progressLine(1));
+    await here.ready("Comparing");
+    pod.log().append(progressLine(2, "Verifying"));
+    await here.ready("Verifying");
+    await pod.terminate({ exitCode: 0, message: JSON.stringify(result()) });
+    await here.ready("OverlayReady");
+    await expectTold(here, "Normal JobCreated", "Normal OverlayReady");
+    const writes = writesIn(here, trail).map(({ verb, objectRef }) => {
+      const { resource, subresource } = objectRef ?? {};
+      return [verb, resource, subresource].filter((word) => word !== undefined).join(" ");
+    });
+    expect(writes.length, `of ${writes.join(", ")}`).toBeLessThanOrEqual(8);
+    expect(writes.filter((write) => write === "create jobs")).toHaveLength(1);
+  },
+  "progress is written every five seconds at most, however fast it comes": async () => {
+    const trail = new AuditTrail(cluster());
+    const here = await world(admin);
+    await here.claims();
+    await here.imageDiff();
+    const pod = await placed(here);
+    await pod.start();
+    let percent = 0;
+    // As fast as the engine can tell it.
+    const telling = setInterval(() => pod.log().append(progressLine((percent += 0.5) % 100)), 100);
+    onTestFinished(() => clearInterval(telling));
+    const moments = await eventually(async () => {
+      const seen = writesIn(here, trail)
+        .filter(({ objectRef }) => objectRef?.subresource === "status")
+        .map((record) =>
+          Date.parse(
+            (record as { requestReceivedTimestamp?: string }).requestReceivedTimestamp ?? "",
+          ),
+        );
+      return seen.length >= 5 && seen;
+    });
+    clearInterval(telling);
+    // The first two are about the Job and about the start.
+    const gaps = moments.slice(2).map((moment, index) => moment - (moments[index + 1] ?? 0));
+    for (const gap of gaps.slice(1)) expect(gap).toBeGreaterThan(4900);
+    await expectGoesOn(here, "web-01", pod);
+  },
+};
+
+test("a retry, the writes of a life, and those of much progress", async () => {
+  await expectScenes(scenes);
 });
 
 test("a failure: once, with what to do", async () => {
@@ -92,58 +148,6 @@ function writesIn({ space }: World, trail: AuditTrail): AuditRecord[] {
     .filter(({ objectRef }) => objectRef?.namespace === space)
     .filter(({ verb }) => !["get", "list", "watch"].includes(verb));
 }
-
-test("a good life takes eight writes at most", async () => {
-  const trail = new AuditTrail(cluster());
-  const here = await world(admin);
-  await here.claims();
-  await here.imageDiff();
-  const pod = await placed(here);
-  await here.ready("JobCreated");
-  await pod.start();
-  await here.ready("Starting");
-  pod.log().append(progressLine(1));
-  await here.ready("Comparing");
-  pod.log().append(progressLine(2, "Verifying"));
-  await here.ready("Verifying");
-  await pod.terminate({ exitCode: 0, message: JSON.stringify(result()) });
-  await here.ready("OverlayReady");
-  await expectTold(here, "Normal JobCreated", "Normal OverlayReady");
-  const writes = writesIn(here, trail).map(({ verb, objectRef }) => {
-    const { resource, subresource } = objectRef ?? {};
-    return [verb, resource, subresource].filter((word) => word !== undefined).join(" ");
-  });
-  expect(writes.length, `of ${writes.join(", ")}`).toBeLessThanOrEqual(8);
-  expect(writes.filter((write) => write === "create jobs")).toHaveLength(1);
-});
-
-test("progress is written every five seconds at most, however fast it comes", async () => {
-  const trail = new AuditTrail(cluster());
-  const here = await world(admin);
-  await here.claims();
-  await here.imageDiff();
-  const pod = await placed(here);
-  await pod.start();
-  let percent = 0;
-  // As fast as the engine can tell it.
-  const telling = setInterval(() => pod.log().append(progressLine((percent += 0.5) % 100)), 100);
-  onTestFinished(() => clearInterval(telling));
-  const moments = await eventually(async () => {
-    const seen = writesIn(here, trail)
-      .filter(({ objectRef }) => objectRef?.subresource === "status")
-      .map((record) =>
-        Date.parse(
-          (record as { requestReceivedTimestamp?: string }).requestReceivedTimestamp ?? "",
-        ),
-      );
-    return seen.length >= 5 && seen;
-  });
-  clearInterval(telling);
-  // The first two are about the Job and about the start.
-  const gaps = moments.slice(2).map((moment, index) => moment - (moments[index + 1] ?? 0));
-  for (const gap of gaps.slice(1)) expect(gap).toBeGreaterThan(4900);
-  await expectGoesOn(here, "web-01", pod);
-});
 
 async function kubectl({ space }: World, ...args: string[]): Promise<Ended> {
   const { kubectl: program } = await binaries("kubectl");

@@ -1,7 +1,7 @@
 /** What the tests of the operator's states share: how a state reads, and how it is left. */
 import { expect, onTestFinished } from "vitest";
 import type { Job } from "kubernetes-types/batch/v1.d.ts";
-import type { Pod } from "kubernetes-types/core/v1.d.ts";
+import type { Pod, ResourceQuota } from "kubernetes-types/core/v1.d.ts";
 import { GROUP } from "../../../src/api/resource.ts";
 import type { Condition, ImageDiffStatus, Phase } from "../../../src/api/status.ts";
 import { expectKstatus } from "../../operator/plan/kstatus.ts";
@@ -68,7 +68,7 @@ async function toldOf(
   here: World,
   reason: string,
   words: readonly string[],
-  { name = "web-01", timeoutMs = 30_000 }: Told,
+  { name = "web-01", timeoutMs }: Told,
 ): ReturnType<World["get"]> {
   return eventually(
     async () => {
@@ -82,7 +82,7 @@ async function toldOf(
       );
       return resource;
     },
-    { timeoutMs },
+    timeoutMs === undefined ? {} : { timeoutMs },
   );
 }
 
@@ -183,4 +183,39 @@ export async function mostAtOnce({ admin, space }: World): Promise<() => number>
   });
   await watching.ready;
   return () => most;
+}
+
+/**
+ * Plays scenes that mostly wait side by side, each in a world of its own.
+ * @throws AggregateError that names those that failed.
+ */
+export async function expectScenes(scenes: Record<string, () => Promise<void>>): Promise<void> {
+  const failures: Error[] = [];
+  const all = Object.entries(scenes).map(async ([name, play]) => {
+    await play().catch((why: unknown) =>
+      failures.push(new Error(`${name}: ${String(why)}`, { cause: why })),
+    );
+  });
+  await Promise.all(all);
+  if (failures.length > 0) {
+    throw new AggregateError(failures, failures.map(({ message }) => message).join("\n"));
+  }
+}
+
+/** Makes a quota, which works from the moment on at which it is first counted. */
+export async function quota(
+  { admin, space }: World,
+  hard: Record<string, string>,
+): Promise<string> {
+  const path = `/api/v1/namespaces/${space}/resourcequotas/few`;
+  await admin.create<ResourceQuota>({
+    apiVersion: "v1",
+    kind: "ResourceQuota",
+    metadata: { name: "few", namespace: space },
+    spec: { hard },
+  });
+  await eventually(
+    async () => (await admin.get<ResourceQuota>(path)).status?.hard?.[Object.keys(hard)[0] ?? ""],
+  );
+  return path;
 }
