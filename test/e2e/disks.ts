@@ -11,7 +11,7 @@ import {
 import { readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll } from "vitest";
+import { beforeAll } from "vitest";
 import { must } from "../support/command.ts";
 import { bytesOf } from "../support/raw-image.ts";
 
@@ -31,12 +31,15 @@ function lines(text: string, count: number): string {
 }
 
 export class Disks {
-  readonly #folder = mkdtempSync(join(tmpdir(), "imagediff-disks-"));
+  #folder = "";
   #golden: Promise<string> | undefined;
 
   /** For the tests of one file. */
   constructor() {
-    afterAll(() => rmSync(this.#folder, { recursive: true, force: true }));
+    beforeAll(() => {
+      this.#folder = mkdtempSync(join(tmpdir(), "imagediff-disks-"));
+      return () => rmSync(this.#folder, { recursive: true, force: true });
+    });
   }
 
   /** The path of a raw image of 96 MiB with an ext4 file system. */
