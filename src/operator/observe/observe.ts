@@ -2,13 +2,14 @@
 import type { Job } from "kubernetes-types/batch/v1.d.ts";
 import type { Pod } from "kubernetes-types/core/v1.d.ts";
 import type { ImageDiff } from "../../api/resource.ts";
+import { ApiError } from "../../kube/api-error.ts";
 import type { Client } from "../../kube/client.ts";
 import { keyText } from "../../kube/resource-type.ts";
 import { JOB_NAME_LABEL, jobName } from "../plan/labels.ts";
 import { needsHappenings, wantsLog } from "../plan/needs.ts";
 import type { ClaimObservation, Observation, Settings } from "../plan/observation.ts";
 import { claimsOf } from "../plan/volumes.ts";
-import { Pods } from "../resources.ts";
+import { ImageDiffs, Pods, type StoredImageDiff } from "../resources.ts";
 import type { Caches } from "./caches.ts";
 import { EngineLogs } from "./engine-logs.ts";
 import { finishedEstimate } from "./estimates.ts";
@@ -52,11 +53,25 @@ export class Observer {
     return { ...observation, happenings, ...(log === undefined ? {} : { log }) };
   }
 
-  /** The same once more, with the pods as they are at this moment: right before a Job is made. */
+  /**
+   * The same once more, with the pods as they are at this moment: right before a Job is made.
+   * @throws ApiError Conflict where the resource itself has changed or gone since: its cache is
+   * behind, and no Job must be made on what it was.
+   */
   async observeLive(resource: ImageDiff): Promise<Observation> {
     const { client } = this.#options;
-    const { namespace = "", uid = "" } = resource.metadata;
-    const { items } = await client.list(Pods, { namespace, fieldSelector: NOT_ENDED });
+    const { namespace = "", name, uid = "" } = resource.metadata;
+    const [{ items }, same] = await Promise.all([
+      client.list(Pods, { namespace, fieldSelector: NOT_ENDED }),
+      client.list(ImageDiffs, { namespace, fieldSelector: `metadata.name=${name}` }),
+    ]);
+    if (!same.items.some((now) => isSameVersion(now, resource))) {
+      const message = "it has changed, and the cache is yet to hear of that";
+      throw new ApiError(`start ImageDiff ${namespace}/${name}`, 409, {
+        reason: "Conflict",
+        message,
+      });
+    }
     const observation = this.fromCaches(resource);
     const users = usersAmong(this.#options.caches, items, claimsOf(resource), uid);
     return { ...observation, users };
@@ -126,6 +141,10 @@ export class Observer {
   forget(uid: string): void {
     this.#logs.forget(uid);
   }
+}
+
+function isSameVersion({ metadata: a }: StoredImageDiff, { metadata: b }: ImageDiff): boolean {
+  return a?.uid === b.uid && a?.resourceVersion === b.resourceVersion;
 }
 
 /** Whether a Job has ended of whose end the cache may not have heard all that its pods say. */
