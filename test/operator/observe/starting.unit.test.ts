@@ -18,7 +18,7 @@ function imageDiff(name: string, root: string): StoredImageDiff {
       base: { claimName: "golden", path: "disk.img", format: "raw" },
       modified: { claimName: root, path: "disk.img", format: "raw" },
     },
-  } as StoredImageDiff;
+  };
 }
 
 function jobOf(name: string, creationTimestamp = justNow, suspend = false): Job {
