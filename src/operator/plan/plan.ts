@@ -8,7 +8,7 @@ import { creation, refused } from "./creation.ts";
 import type { Observation } from "./observation.ts";
 import { outcome } from "./outcome.ts";
 import { impossible, obstructed } from "./preconditions.ts";
-import { replacement } from "./replacement.ts";
+import { misplaced, replacement } from "./replacement.ts";
 import { beingDeleted, finished } from "./retention.ts";
 import { stalled, withGeneration } from "./states.ts";
 import { suspension, withheld } from "./suspension.ts";
@@ -27,6 +27,7 @@ export function plan(observation: Observation): Plan {
     replacement(observation) ?? // A Job or a pod has to be gone first.
     suspension(observation) ?? // The user wants no work now.
     withheld(observation) ?? // A source came into use before the engine started.
+    misplaced(observation) ?? // Its pod is bound to a node that cannot take it, for no reason now.
     underWay(observation) ?? // The Job is at work, or its pod does not start.
     impossible(observation) ?? // These inputs can never work.
     obstructed(observation) ?? // A claim, a user of it or a node is in the way.

@@ -2,9 +2,12 @@
 import type { Job } from "kubernetes-types/batch/v1.d.ts";
 import type { Pod } from "kubernetes-types/core/v1.d.ts";
 import { waitingStatus, type Decision } from "./decision.ts";
-import { isCurrent, isLeaving } from "./jobs.ts";
+import { diagnosis } from "./diagnosis.ts";
+import { pinnedNode } from "./job/affinity.ts";
+import { isCurrent, isLeaving, presentJob } from "./jobs.ts";
 import { jobName, JOB_NAME_LABEL } from "./labels.ts";
 import type { Observation } from "./observation.ts";
+import { placement } from "./placement.ts";
 import { hasEnded, nameOf } from "./pods.ts";
 import type { Cause } from "./states.ts";
 
@@ -22,6 +25,20 @@ export function replacement(observation: Observation): Decision | undefined {
   if (leaving !== undefined) return anew(observation, `Job ${nameOf(leaving)} is being deleted`);
   const pod = leftoverPod(observation);
   return pod && anew(observation, `Pod ${nameOf(pod)} has outlived its Job`);
+}
+
+/**
+ * No node can take the pod of the Job, which is bound to one where its claims were when it was made
+ * and are not now: that node may be full, or gone.
+ */
+export function misplaced(observation: Observation): Decision | undefined {
+  const job = presentJob(observation);
+  const pinned = pinnedNode(job?.spec?.template.spec?.affinity);
+  if (job === undefined || pinned === undefined || job.spec?.suspend === true) return undefined;
+  if (diagnosis(job, observation)?.reason !== "Unschedulable") return undefined;
+  const { node, obstacle } = placement(observation);
+  if (obstacle !== undefined || node === pinned) return undefined;
+  return deletion([job], observation, `is bound to node ${pinned}, where the claims are no longer`);
 }
 
 /** Deletes Jobs, so that another can take their place. */

@@ -254,3 +254,24 @@ describe("a Job that somebody deleted", () => {
     expect(actions(planned({ pods: [ended] }))).toEqual(["CreateJob"]);
   });
 });
+
+describe("a pod that no node can take", () => {
+  const holder = user("guest", "thin-images");
+  const claims = claimsWith(bound("thin-images", { accessModes: ["ReadWriteOnce"] }));
+  const pinned = jobFor(observed({ users: [holder], claims }));
+  const condition = { type: "PodScheduled", status: "False", reason: "Unschedulable" };
+  const stuck = podOf(pinned, { status: { phase: "Pending", conditions: [condition] } });
+  const stands = { jobs: [pinned], pods: [stuck], claims };
+
+  test("is made anew where its node is one that the claims have left", () => {
+    const made = planned(stands);
+    expect(actions(made)).toEqual([`DeleteJob ${pinned.metadata?.name}`]);
+    expect(readyMessage(made)).toContain("is bound to node node-9, where the claims are no longer");
+  });
+
+  test("stays as long as the claims are there", () => {
+    const made = planned({ ...stands, users: [holder] });
+    expect(actions(made)).toEqual([]);
+    expect(conditions(made.status)).toContain("Ready=False/Unschedulable");
+  });
+});

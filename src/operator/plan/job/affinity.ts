@@ -27,6 +27,13 @@ export function pinnedAffinity(
   };
 }
 
+/** The node that `pinnedAffinity` has bound a pod to, if any. */
+export function pinnedNode(affinity: Affinity | undefined): string | undefined {
+  const required = affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution;
+  const [term] = list<NodeSelectorTerm>(required?.nodeSelectorTerms);
+  return list(term?.matchFields).findLast(({ key }) => key === "metadata.name")?.values?.[0];
+}
+
 /** What the user wrote here has not been looked into by any schema. */
 function list<T>(value: readonly T[] | undefined): readonly T[] {
   return Array.isArray(value) ? value : [];
