@@ -11,6 +11,9 @@ import { startWire } from "./wire.ts";
 
 const admin = adminClient();
 
+/** Pauses between attempts double up to 15 seconds, give or take half of it. */
+const PATIENCE = { timeoutMs: 60_000 };
+
 test("it lives before it is ready, and is ready once it knows the cluster", async () => {
   const { space } = await stage(admin);
   const wire = await startWire();
@@ -18,7 +21,7 @@ test("it lives before it is ready, and is ready once it knows the cluster", asyn
   const kubeconfig = kubeconfigOf(await credentials(admin), wire.url);
   const controller = await startProcess({ kubeconfig, namespaces: [space] });
   // It goes on asking.
-  await eventually(() => wire.connections >= 12);
+  await eventually(() => wire.connections >= 12, PATIENCE);
   expect(await controller.probe("/livez")).toBe(200);
   expect(await controller.probe("/readyz")).toBe(503);
   expect(await controller.probe("/metrics")).toBe(200);
@@ -29,7 +32,7 @@ test("it lives before it is ready, and is ready once it knows the cluster", asyn
   ).toBeGreaterThan(6);
 
   wire.refuses = false;
-  await eventually(async () => (await controller.probe("/readyz")) === 200);
+  await eventually(async () => (await controller.probe("/readyz")) === 200, PATIENCE);
   expect(await controller.probe("/livez")).toBe(200);
 });
 

@@ -11,10 +11,13 @@ import type { World } from "./world.ts";
 
 const admin = adminClient();
 
+/** Pauses between attempts double up to 15 seconds, give or take half of it. */
+const PATIENCE = { timeoutMs: 60_000 };
+
 const LOST = "Objects are not followed for a moment";
 
 test("a line that swallows all bytes is noticed within a minute, and nothing is missed", async () => {
-  const here = await stage(admin);
+  const here = await stage(admin, undefined, PATIENCE);
   const wire = await startWire();
   const controller = await start(here, wire.url);
   await waits(here, "web-01");
@@ -36,7 +39,7 @@ test("a line that swallows all bytes is noticed within a minute, and nothing is 
 });
 
 test("connections that break cost nothing but new ones", async () => {
-  const here = await stage(admin);
+  const here = await stage(admin, undefined, PATIENCE);
   const wire = await startWire();
   const controller = await start(here, wire.url);
   for (const name of ["web-01", "web-02", "web-03"]) {
@@ -53,7 +56,7 @@ test.for([
   { status: 503, reason: "ServiceUnavailable", asked: 2 },
   { status: 429, reason: "TooManyRequests", asked: 4 },
 ])("an API server that answers $status for a while", async ({ status, reason, asked }) => {
-  const here = await stage(admin);
+  const here = await stage(admin, undefined, PATIENCE);
   const proxy = await startProxy();
   const controller = await start(here, proxy.url);
   await waits(here, "web-01");
@@ -68,7 +71,10 @@ test.for([
   proxy.reset();
   await here.imageDiff("web-02", NO_CLAIM);
   // Every watch has been refused twice at least.
-  await eventually(() => times.size >= 6 && [...times.values()].every((each) => each.length > 1));
+  await eventually(
+    () => times.size >= 6 && [...times.values()].every((each) => each.length > 1),
+    PATIENCE,
+  );
   for (const moments of times.values()) {
     const pauses = moments.slice(1).map((moment, index) => moment - (moments[index] ?? 0));
     // Doubled each time from half a second, give or take half of it.
@@ -81,7 +87,7 @@ test.for([
 });
 
 test("a write that is refused for a while is tried again", async () => {
-  const here = await stage(admin);
+  const here = await stage(admin, undefined, PATIENCE);
   const proxy = await startProxy();
   const controller = await start(here, proxy.url);
   let refused = 0;
@@ -105,7 +111,7 @@ test.for([
   { how: "by an event", answer: gone() },
   { how: "at once", answer: refusal(410, "Expired") },
 ])("a watch whose past is forgotten, told $how: a new list", async ({ answer }) => {
-  const here = await stage(admin);
+  const here = await stage(admin, undefined, PATIENCE);
   const proxy = await startProxy();
   const controller = await start(here, proxy.url);
   await waits(here, "web-01");
