@@ -185,6 +185,7 @@ export class Controller {
   }
 
   #forget(uid: string): void {
+    this.#places.forget(uid);
     this.#statuses.forget(uid);
     this.#observer.forget(uid);
   }

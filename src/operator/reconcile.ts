@@ -1,9 +1,11 @@
 /** One ImageDiff, once: observe, plan, act, write the status, tell. */
 import { validateImageDiff } from "../api/manifest.ts";
 import type { ImageDiff } from "../api/resource.ts";
+import { ApiError, isNotFound } from "../kube/api-error.ts";
 import type { Client } from "../kube/client.ts";
 import type { EventRecorder } from "../kube/events.ts";
 import type { Log } from "../kube/log.ts";
+import type { ObjectKey } from "../kube/resource-type.ts";
 import { Failure } from "../report/reasons.ts";
 import { act, type Refusal } from "./act/act.ts";
 import type { StatusWriter } from "./act/status-writer.ts";
@@ -14,7 +16,7 @@ import type { Action, Announcement, Plan } from "./plan/actions.ts";
 import { jobName } from "./plan/labels.ts";
 import { plan, planInvalid } from "./plan/plan.ts";
 import type { Observation } from "./plan/observation.ts";
-import type { StoredImageDiff } from "./resources.ts";
+import { Jobs, type StoredImageDiff } from "./resources.ts";
 
 export interface ReconcilerOptions {
   client: Client;
@@ -65,6 +67,7 @@ export class Reconciler {
 
   async #decideAndAct(key: string, resource: ImageDiff): Promise<Plan> {
     const { observer, places } = this.#options;
+    await this.#settleDoubt(resource);
     let observation = await observer.observe(resource);
     let decided = plan(observation);
     if (decided.actions.some(startsJob)) {
@@ -80,8 +83,8 @@ export class Reconciler {
 
   async #act(resource: ImageDiff, actions: readonly Action[]): Promise<Refusal | undefined> {
     const { client, places, log } = this.#options;
-    const { namespace, name, uid = "" } = resource.metadata;
-    const job = { namespace, name: jobName(resource) };
+    const { name, uid = "" } = resource.metadata;
+    const job = jobKey(resource);
     const starts = actions.some(startsJob);
     if (starts) places.reserve(job, { name, uid });
     try {
@@ -93,10 +96,27 @@ export class Reconciler {
         return refusal;
       }
     } catch (error) {
-      places.release(job);
+      const isRefusal = error instanceof ApiError && error.status < 500;
+      if (isRefusal) places.release(job);
+      else if (starts) places.doubt(job);
       throw error;
     }
     return undefined;
+  }
+
+  /** Asks whether a Job has started of whose start no answer came. */
+  async #settleDoubt(resource: ImageDiff): Promise<void> {
+    const { client, places } = this.#options;
+    const key = jobKey(resource);
+    if (!places.isInDoubt(key)) return;
+    try {
+      const { spec } = await client.get(Jobs, key);
+      if (spec?.suspend === true) places.release(key);
+      else places.confirm(key);
+    } catch (error) {
+      if (!isNotFound(error)) throw error;
+      places.release(key);
+    }
   }
 
   async #tell(stored: StoredImageDiff, { status, announcements }: Plan): Promise<void> {
@@ -115,6 +135,10 @@ export class Reconciler {
       { ...announcement, action: EVENT_ACTION },
     );
   }
+}
+
+function jobKey(resource: ImageDiff): ObjectKey {
+  return { namespace: resource.metadata.namespace, name: jobName(resource) };
 }
 
 /** Which resource a line of the log is about. */

@@ -20,7 +20,8 @@ export class Places {
   readonly #waiting = new Set<string>();
   /** Jobs that were told to start, before the cache has heard of it: key of the Job to its owner. */
   readonly #reserved = new Map<string, Owner & { namespace: string | undefined }>();
-
+  /** Those of them of which no answer came: nobody knows whether they start. */
+  readonly #inDoubt = new Set<string>();
   readonly #onRelease: () => void;
 
   /** @param onRelease called after a place was given back that no Job has had. */
@@ -85,14 +86,39 @@ export class Places {
 
   /** The Job did not start. */
   release(job: ObjectKey): void {
-    if (this.#reserved.delete(keyText(job))) this.#onRelease();
+    if (this.#drop(keyText(job))) this.#onRelease();
+  }
+
+  /** Whether the Job starts is not known: it keeps its place until that is. */
+  doubt(job: ObjectKey): void {
+    this.#inDoubt.add(keyText(job));
+  }
+
+  isInDoubt(job: ObjectKey): boolean {
+    return this.#inDoubt.has(keyText(job));
+  }
+
+  /** The Job does start, though the cache is yet to hear of it. */
+  confirm(job: ObjectKey): void {
+    this.#inDoubt.delete(keyText(job));
+  }
+
+  /** A resource is gone: its Job goes too, and the cache may never have heard of it. */
+  forget(uid: string): void {
+    const jobs = [...this.#reserved].filter(([, owner]) => owner.uid === uid);
+    for (const [job] of jobs) if (this.#drop(job)) this.#onRelease();
+  }
+
+  #drop(job: string): boolean {
+    this.#inDoubt.delete(job);
+    return this.#reserved.delete(job);
   }
 
   /** The cache has heard of a Job; as long as that is held back, it has yet to hear of its start. */
   heard({ before, after }: Change<Job>): void {
     const job = after ?? before;
     if (job === undefined || after?.spec?.suspend === true) return;
-    this.#reserved.delete(keyText(keyOf(job)));
+    this.#drop(keyText(keyOf(job)));
   }
 
   /** How many more Jobs may run at once under a cap. */
