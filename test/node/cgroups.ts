@@ -13,8 +13,11 @@ import {
 import { dirname, join } from "node:path";
 import { eventually } from "../cluster/eventually.ts";
 
-/** What a kubelet limits and counts; more may be there. */
-const needed = new Set(["cpu", "cpuset", "memory", "pids"]);
+/**
+ * What a kubelet demands of its group, as far as the machine has it: pkg/kubelet/cm,
+ * cgroup_v2_manager_linux.go.
+ */
+const needed = new Set(["cpu", "cpuset", "memory", "hugetlb", "pids"]);
 
 /** Where the hierarchies are mounted. */
 function hierarchies(): string[] {
@@ -47,8 +50,9 @@ export function makeCgroup(name: string): void {
 }
 
 /**
- * In version 2, the children of a group have those controllers only that it passes on.
- * docs.kernel.org/admin-guide/cgroup-v2.html, "Controlling Controllers".
+ * In version 2, the children of a group have those controllers only that it passes on:
+ * docs.kernel.org/admin-guide/cgroup-v2.html, "Controlling Controllers". What the machine's own
+ * root passes on since then it keeps passing on: by the end, others may count on it, too.
  */
 function delegate(group: string): void {
   const words = (file: string): string[] =>
