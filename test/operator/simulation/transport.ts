@@ -202,8 +202,9 @@ export function transportOf(way: Way, client: Client): Transport {
   /** The same watch from a moment before, as far as the server remembers. */
   function earlier(request: HttpRequest): HttpRequest {
     const { query = {} } = request;
-    const from = Number(query["resourceVersion"]) - random.int(1, 20);
-    const resourceVersion = String(Math.max(from, way.answers.compactedAt));
+    const asked = Number(query["resourceVersion"]);
+    const from = Math.max(asked - random.int(1, 20), way.answers.compactedAt);
+    const resourceVersion = String(Math.min(asked, from));
     return { ...request, query: { ...query, resourceVersion } };
   }
 }

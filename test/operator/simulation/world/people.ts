@@ -117,20 +117,22 @@ export class People {
         return this.#edit(uid, { job: { labels: { tier: "edited" } } });
       case "suspend":
         return this.#edit(uid, { suspend: true });
-      case "useSources": {
-        const { metadata, spec } = this.#find(uid) ?? {};
-        const { base, modified } = spec ?? {};
-        const uses = [base, modified].map((image) => ({
-          claimName: image?.claimName ?? "",
-          readOnly: false,
-        }));
-        const user = { name: `late-${metadata?.name}`, uses, comesAt: 0, goesAt: 0, ends: false };
-        this.#use(user);
-        return this.#after(PAUSE_SECONDS * 20, () => this.#leave(user));
-      }
+      case "useSources":
+        return this.#useSources(uid);
       case "deleteImageDiff":
         return this.#delete(uid);
     }
+  }
+
+  #useSources(uid: string): void {
+    const found = this.#find(uid);
+    if (found === undefined) return;
+    const { base, modified } = found.spec ?? {};
+    const claims = [base?.claimName, modified?.claimName].filter((name) => name !== undefined);
+    const uses = claims.map((claimName) => ({ claimName, readOnly: false }));
+    const user = { name: `late-${uid}`, uses, comesAt: 0, goesAt: 0, ends: false };
+    this.#use(user);
+    this.#after(PAUSE_SECONDS * 20, () => this.#leave(user));
   }
 
   #interrupt(interruption: Interruption, uid: string, pod: Pod): void {
