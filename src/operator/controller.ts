@@ -149,6 +149,7 @@ export class Controller {
       for (const { metadata } of this.#caches.imageDiffs.all()) {
         this.#queue.add(`${metadata?.namespace}/${metadata?.name}`);
       }
+      for (const key of this.#places.holders()) this.#queue.add(key);
       await this.#queue.run(leading);
       await this.#events.flush();
     };
@@ -185,7 +186,6 @@ export class Controller {
   }
 
   #forget(uid: string): void {
-    this.#places.forget(uid);
     this.#statuses.forget(uid);
     this.#observer.forget(uid);
   }

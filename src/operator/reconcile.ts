@@ -33,6 +33,9 @@ export interface ReconcilerOptions {
 /** What an event says that the operator did, by its kind. */
 const EVENT_ACTION = "Reconcile";
 
+/** How often it is asked whether a Job has gone whose ImageDiff is gone, in seconds. */
+const LINGERING_SECONDS = 5;
+
 export class Reconciler {
   readonly #options: ReconcilerOptions;
 
@@ -49,9 +52,10 @@ export class Reconciler {
     const { caches, statuses, places } = this.#options;
     const [namespace = "", name = ""] = key.split("/");
     const cached = caches.imageDiffs.get({ namespace, name });
+    const lingers = await this.#settle({ namespace, name }, cached?.metadata?.uid);
     if (cached === undefined) {
       places.settle(key, false);
-      return {};
+      return lingers ? { lookAgainSeconds: LINGERING_SECONDS } : {};
     }
     const stored = statuses.latest(cached);
     const resource = parsed(stored);
@@ -61,13 +65,13 @@ export class Reconciler {
         : await this.#decideAndAct(key, resource);
     places.settle(key, decided.waitsForPlace === true);
     await this.#tell(stored, decided);
-    const { lookAgainSeconds } = decided;
-    return lookAgainSeconds === undefined ? {} : { lookAgainSeconds };
+    const { lookAgainSeconds = Infinity } = decided;
+    const soonest = Math.min(lookAgainSeconds, lingers ? LINGERING_SECONDS : Infinity);
+    return soonest === Infinity ? {} : { lookAgainSeconds: soonest };
   }
 
   async #decideAndAct(key: string, resource: ImageDiff): Promise<Plan> {
     const { observer, places } = this.#options;
-    await this.#settleDoubt(resource);
     let observation = await observer.observe(resource);
     let decided = plan(observation);
     if (decided.actions.some(startsJob)) {
@@ -104,18 +108,29 @@ export class Reconciler {
     return undefined;
   }
 
-  /** Asks whether a Job has started of whose start no answer came. */
-  async #settleDoubt(resource: ImageDiff): Promise<void> {
-    const { client, places } = this.#options;
-    const key = jobKey(resource);
-    if (!places.isInDoubt(key)) return;
+  /**
+   * Asks for the Jobs of which the cache may never hear, so that their places are given back.
+   * @returns whether one is still there that belonged to an ImageDiff that is gone.
+   */
+  async #settle(key: ObjectKey, uid: string | undefined): Promise<boolean> {
+    const { places } = this.#options;
+    let lingers = false;
+    for (const { job, orphaned } of places.unsettled(key, uid)) {
+      const isThere = await this.#isStarted(job);
+      if (!isThere) places.release(job);
+      else if (orphaned) lingers = true;
+      else places.confirm(job);
+    }
+    return lingers;
+  }
+
+  async #isStarted(job: ObjectKey): Promise<boolean> {
     try {
-      const { spec } = await client.get(Jobs, key);
-      if (spec?.suspend === true) places.release(key);
-      else places.confirm(key);
+      const { spec } = await this.#options.client.get(Jobs, job);
+      return spec?.suspend !== true;
     } catch (error) {
-      if (!isNotFound(error)) throw error;
-      places.release(key);
+      if (isNotFound(error)) return false;
+      throw error;
     }
   }
 

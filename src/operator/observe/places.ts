@@ -13,15 +13,27 @@ export interface Owner {
   uid: string;
 }
 
+/** A Job that was told to start and may or may not be there. */
+export interface UnsettledJob {
+  job: ObjectKey;
+  /** Whether its ImageDiff is gone, so that it goes too. */
+  orphaned: boolean;
+}
+
+interface Reservation {
+  job: ObjectKey;
+  owner: Owner;
+  /** Whether the API server has not answered: nobody knows whether the Job starts. */
+  inDoubt: boolean;
+}
+
 export class Places {
   readonly #jobs: Objects<Job>;
   readonly #pods: Objects<Pod>;
   /** Keys of resources that wait, in the order in which they asked. */
   readonly #waiting = new Set<string>();
-  /** Jobs that were told to start, before the cache has heard of it: key of the Job to its owner. */
-  readonly #reserved = new Map<string, Owner & { namespace: string | undefined }>();
-  /** Those of them of which no answer came: nobody knows whether they start. */
-  readonly #inDoubt = new Set<string>();
+  /** Jobs that were told to start, before the cache has heard of it, by their keys. */
+  readonly #reserved = new Map<string, Reservation>();
   readonly #onRelease: () => void;
 
   /** @param onRelease called after a place was given back that no Job has had. */
@@ -36,7 +48,8 @@ export class Places {
     const others = this.#jobs
       .by("place", "taken")
       .filter((job) => !controllerUid(job).includes(uid));
-    const reserved = [...this.#reserved.values()].filter((owner) => owner.uid !== uid).length;
+    const all = [...this.#reserved.values()];
+    const reserved = all.filter(({ owner }) => owner.uid !== uid).length;
     const perNode = new Map<string, number>();
     let unplaced = reserved;
     for (const job of others) {
@@ -45,7 +58,9 @@ export class Places {
       if (node === undefined) unplaced += 1;
       else perNode.set(node, (perNode.get(node) ?? 0) + 1);
     }
-    return { jobs: others.length + reserved, unplaced, perNode, waitingBefore: this.#before(key) };
+    // Who has a place already does not queue for one.
+    const waitingBefore = reserved < all.length ? 0 : this.#before(key);
+    return { jobs: others.length + reserved, unplaced, perNode, waitingBefore };
   }
 
   #before(key: string): number {
@@ -74,51 +89,61 @@ export class Places {
 
   /** Counts a Job from the moment at which it is told to start, until the cache has that. */
   reserve(job: ObjectKey, owner: Owner): void {
-    this.#reserved.set(keyText(job), { ...owner, namespace: job.namespace });
+    this.#reserved.set(keyText(job), { job, owner, inDoubt: false });
   }
 
   /** The names of a namespace's ImageDiffs that have such a reservation. */
   reservations(namespace: string): string[] {
-    return [...this.#reserved.values()]
-      .filter((owner) => owner.namespace === namespace)
-      .map(({ name }) => name);
+    return this.#ownersIn(namespace).map(({ owner }) => owner.name);
   }
 
-  /** The Job did not start. */
+  /** Keys of all ImageDiffs that have one. */
+  holders(): string[] {
+    return [...this.#reserved.values()].map(({ job: { namespace }, owner: { name } }) =>
+      keyText({ namespace, name }),
+    );
+  }
+
+  /** The Job did not start, or is gone. */
   release(job: ObjectKey): void {
-    if (this.#drop(keyText(job))) this.#onRelease();
+    if (this.#reserved.delete(keyText(job))) this.#onRelease();
   }
 
   /** Whether the Job starts is not known: it keeps its place until that is. */
   doubt(job: ObjectKey): void {
-    this.#inDoubt.add(keyText(job));
-  }
-
-  isInDoubt(job: ObjectKey): boolean {
-    return this.#inDoubt.has(keyText(job));
+    this.#setDoubt(job, true);
   }
 
   /** The Job does start, though the cache is yet to hear of it. */
   confirm(job: ObjectKey): void {
-    this.#inDoubt.delete(keyText(job));
+    this.#setDoubt(job, false);
   }
 
-  /** A resource is gone: its Job goes too, and the cache may never have heard of it. */
-  forget(uid: string): void {
-    const jobs = [...this.#reserved].filter(([, owner]) => owner.uid === uid);
-    for (const [job] of jobs) if (this.#drop(job)) this.#onRelease();
+  #setDoubt(job: ObjectKey, inDoubt: boolean): void {
+    const reservation = this.#reserved.get(keyText(job));
+    if (reservation !== undefined) reservation.inDoubt = inDoubt;
   }
 
-  #drop(job: string): boolean {
-    this.#inDoubt.delete(job);
-    return this.#reserved.delete(job);
+  /**
+   * The Jobs of the ImageDiffs that have or had a name, of which the cache may never hear: those
+   * in doubt, and those whose ImageDiff is gone, which may come and go between two lists.
+   * @param uid of the ImageDiff that has the name now.
+   */
+  unsettled({ namespace, name }: ObjectKey, uid: string | undefined): UnsettledJob[] {
+    return this.#ownersIn(namespace)
+      .filter(({ owner, inDoubt }) => owner.name === name && (inDoubt || owner.uid !== uid))
+      .map(({ job, owner }) => ({ job, orphaned: owner.uid !== uid }));
+  }
+
+  #ownersIn(namespace: string | undefined): Reservation[] {
+    return [...this.#reserved.values()].filter(({ job }) => job.namespace === namespace);
   }
 
   /** The cache has heard of a Job; as long as that is held back, it has yet to hear of its start. */
   heard({ before, after }: Change<Job>): void {
     const job = after ?? before;
     if (job === undefined || after?.spec?.suspend === true) return;
-    this.#drop(keyText(keyOf(job)));
+    this.#reserved.delete(keyText(keyOf(job)));
   }
 
   /** How many more Jobs may run at once under a cap. */
