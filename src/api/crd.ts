@@ -87,7 +87,7 @@ export const printerColumns: PrinterColumn[] = [
   {
     name: "Attempts",
     type: "integer",
-    description: "How often the engine was started.",
+    description: "How many pods have tried to do the work.",
     jsonPath: ".status.attempts",
     priority: 1,
   },

@@ -128,7 +128,9 @@ export const ImageDiffStatus = z.object({
     .min(0)
     .max(2 ** 31 - 1)
     .optional()
-    .describe("How often the engine was started."),
+    .describe(
+      "How many pods have tried to do the work; those that a drained node ended may be missing.",
+    ),
   startTime: Timestamp.optional().describe("When the work began."),
   completionTime: Timestamp.optional().describe("When the work succeeded or finally failed."),
   node: name.optional().describe("Node that the engine runs or ran on."),

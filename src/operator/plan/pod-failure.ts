@@ -4,7 +4,7 @@ import { StatusBounds } from "../../api/status.ts";
 import { FailureReport } from "../../report/schema.ts";
 import { silentFailure } from "./conclusion.ts";
 import type { Observation } from "./observation.ts";
-import { engineContainer, engineState, nameOf } from "./pods.ts";
+import { disruption, engineContainer, engineState, nameOf } from "./pods.ts";
 import { withoutReport } from "./progress.ts";
 import { sentence } from "./refusals.ts";
 import type { Fault } from "./status.ts";
@@ -57,21 +57,18 @@ function failureReport(terminated: ContainerStateTerminated | undefined) {
 }
 
 function takenAway(pod: Pod): Fault | undefined {
-  const { reason, message = "", conditions = [] } = pod.status ?? {};
+  const { reason, message = "" } = pod.status ?? {};
   if (reason === "Evicted") {
     return {
       reason: "Evicted",
       message: `The node evicted pod ${nameOf(pod)}: ${sentence(message)}`,
     };
   }
-  const disruption = conditions.find(
-    ({ type, status }) => type === "DisruptionTarget" && status === "True",
-  );
-  if (disruption === undefined) return undefined;
-  const why = disruption.message ?? disruption.reason ?? "";
+  const why = disruption(pod);
+  if (why === undefined) return undefined;
   return {
     reason: "Disrupted",
-    message: `Pod ${nameOf(pod)} was taken from its node, which does not count as a failure: ${sentence(why)}`,
+    message: `Pod ${nameOf(pod)} was taken from its node, which does not count as a failure: ${sentence(why.message ?? why.reason ?? "")}`,
   };
 }
 

@@ -1,5 +1,5 @@
 /** What a pod says about itself. */
-import type { Container, ContainerState, Pod } from "kubernetes-types/core/v1.d.ts";
+import type { Container, ContainerState, Pod, PodCondition } from "kubernetes-types/core/v1.d.ts";
 import { ENGINE_CONTAINER } from "./labels.ts";
 
 export function nameOf(object: { metadata?: { name?: string } }): string {
@@ -46,6 +46,13 @@ export function engineStart(pod: Pod): Date | undefined {
   const { running, terminated } = engineState(pod);
   const moment = Date.parse((running ?? terminated)?.startedAt ?? "");
   return moment > 0 ? new Date(moment) : undefined;
+}
+
+/** Why Kubernetes took the pod from its node, if it did: a drain, a preemption, a lost node. */
+export function disruption({ status }: Pod): PodCondition | undefined {
+  return status?.conditions?.find(
+    ({ type, status: value }) => type === "DisruptionTarget" && value === "True",
+  );
 }
 
 /** The pods from the oldest to the newest. */

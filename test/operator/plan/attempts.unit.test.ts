@@ -1,4 +1,4 @@
-/** How often the engine was started, when first, and where last. */
+/** How many pods have tried to do the work, since when, and where last. */
 import type { Pod } from "kubernetes-types/core/v1.d.ts";
 import { expect, test } from "vitest";
 import { attempted } from "../../../src/operator/plan/attempts.ts";
@@ -13,6 +13,9 @@ const neverStarted = podOf(job, {
   engine: { terminated: { exitCode: 128, startedAt: "1970-01-01T00:00:00Z" } },
   status: { phase: "Failed" },
 });
+const takenAway = podOf(job, {
+  status: { phase: "Failed", conditions: [{ type: "DisruptionTarget", status: "True" }] },
+});
 const counted = (status: object) => [{ ...job, status }];
 
 function onNode(pod: Pod, nodeName: string, created: number): Pod {
@@ -22,7 +25,8 @@ function onNode(pod: Pod, nodeName: string, created: number): Pod {
 
 test.each<[string, number | undefined, Partial<Observation>]>([
   ["nothing has started", undefined, { jobs: [job], pods: [podOf(job)] }],
-  ["a container could not be started", undefined, { jobs: [job], pods: [neverStarted] }],
+  ["a container could not be started", 1, { jobs: [job], pods: [neverStarted] }],
+  ["a pod was taken away before its start", undefined, { jobs: [job], pods: [takenAway] }],
   ["the engine is at work", 1, { jobs: [job], pods: [atWork] }],
   [
     "it is at work after failures that were counted",
