@@ -1,4 +1,5 @@
 /** One ImageDiff, once: observe, plan, act, write the status, tell. */
+import type { Job } from "kubernetes-types/batch/v1.d.ts";
 import { validateImageDiff } from "../api/manifest.ts";
 import type { ImageDiff } from "../api/resource.ts";
 import { ApiError, isNotFound } from "../kube/api-error.ts";
@@ -94,10 +95,10 @@ export class Reconciler {
     try {
       for (const action of actions) {
         log.info({ ...who(resource), action: action.type }, "acts");
-        const refusal = await act(client, resource, action);
-        if (refusal === undefined) continue;
-        places.release(job);
-        return refusal;
+        const { refusal, job: started } = await act(client, resource, action);
+        if (startsJob(action) && started !== undefined) places.confirm(started);
+        else if (startsJob(action)) places.release(job);
+        if (refusal !== undefined) return refusal;
       }
     } catch (error) {
       const isRefusal = error instanceof ApiError && error.status < 500;
@@ -116,20 +117,20 @@ export class Reconciler {
     const { places } = this.#options;
     let lingers = false;
     for (const { job, orphaned } of places.unsettled(key, uid)) {
-      const isThere = await this.#isStarted(job);
-      if (!isThere) places.release(job);
+      const started = await this.#started(job);
+      if (started === undefined) places.release(job);
       else if (orphaned) lingers = true;
-      else places.confirm(job);
+      else places.confirm(started);
     }
     return lingers;
   }
 
-  async #isStarted(job: ObjectKey): Promise<boolean> {
+  async #started(key: ObjectKey): Promise<Job | undefined> {
     try {
-      const { spec } = await this.#options.client.get(Jobs, job);
-      return spec?.suspend !== true;
+      const job = await this.#options.client.get(Jobs, key);
+      return job.spec?.suspend === true ? undefined : job;
     } catch (error) {
-      if (isNotFound(error)) return false;
+      if (isNotFound(error)) return undefined;
       throw error;
     }
   }

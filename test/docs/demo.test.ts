@@ -14,7 +14,7 @@ interface Example {
   reason: string | undefined;
 }
 
-/** The commands on the demo's images that a text shows. */
+/** The commands on the demo's images that a text shows; those for a cluster are tried on one. */
 function examplesIn(name: string): Example[] {
   return blocksOf(textOf(name), "console")
     .filter((block) => block.includes("web-01"))
@@ -22,7 +22,8 @@ function examplesIn(name: string): Example[] {
     .map((example) => ({
       command: example.split("\n")[0] ?? "",
       reason: /\[(\w+)\]$/m.exec(example)?.[1],
-    }));
+    }))
+    .filter(({ command }) => !command.startsWith("kubectl "));
 }
 
 test("npm run demo, and the examples of the documentation", async () => {

@@ -57,10 +57,11 @@ test("raw images need QEMU for their proof alone", async () => {
 describe("a folder for the socket", () => {
   test("that does not exist", async () => {
     const { scene, args } = await qcow2Scene();
+    const missing = join(scene.temporary, "missing");
     await expectRefusal(scene, args, {
       reason: "ReaderFailed",
-      says: ["/nonexistent", "TMPDIR"],
-      env: { TMPDIR: "/nonexistent" },
+      says: [missing, "TMPDIR"],
+      env: { TMPDIR: missing },
     });
   });
 

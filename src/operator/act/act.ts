@@ -12,30 +12,34 @@ import { ImageDiffs, Jobs } from "../resources.ts";
 /** Why the API server would not make a Job. */
 export type Refusal = NonNullable<Observation["refusal"]>;
 
+/** What has come of an action. */
+export interface Acted {
+  /** If the API server would not make the Job. */
+  refusal?: Refusal;
+  /** The Job that was made or changed; absent too if it is gone. */
+  job?: Job;
+}
+
 /**
  * Carries one action out.
- * @returns the API server's refusal to make a Job, if it did refuse.
  * @throws ApiError or the network's error: trying again may help.
  */
-export async function act(
-  client: Client,
-  resource: ImageDiff,
-  action: Action,
-): Promise<Refusal | undefined> {
+export async function act(client: Client, resource: ImageDiff, action: Action): Promise<Acted> {
   const { namespace, name } = resource.metadata;
   switch (action.type) {
     case "CreateJob":
       return createJob(client, action.job);
-    case "UpdateJob":
+    case "UpdateJob": {
       // The uid makes the patch fail if another Job has taken the name meanwhile.
-      await ignoreGone(
+      const job = await ignoreGone(
         client.mergePatch(
           Jobs,
           { namespace, name: action.name },
           { metadata: { uid: action.uid }, spec: action.spec },
         ),
       );
-      return undefined;
+      return job === undefined ? {} : { job };
+    }
     case "DeleteJob":
       // In the foreground: the Job stays visible until its last pod is gone, so that nothing
       // takes its place before.
@@ -46,7 +50,7 @@ export async function act(
           { uid: action.uid, propagationPolicy: "Foreground" },
         ),
       );
-      return undefined;
+      return {};
     case "DeleteResource":
       await ignoreGone(
         client.delete(
@@ -58,43 +62,47 @@ export async function act(
           },
         ),
       );
-      return undefined;
+      return {};
   }
 }
 
 /** Statuses by which the API server refuses an object for what it is, or for whose it is. */
 const REFUSALS = new Set([400, 403, 404, 422]);
 
-async function createJob(client: Client, job: Job): Promise<Refusal | undefined> {
+async function createJob(client: Client, job: Job): Promise<Acted> {
   try {
-    await client.create(Jobs, job);
-    return undefined;
+    return { job: await client.create(Jobs, job) };
   } catch (error) {
     if (isAlreadyExists(error)) return foreignJob(client, job);
     if (error instanceof ApiError && REFUSALS.has(error.status)) {
-      return { reason: error.reason, message: error.message };
+      return { refusal: { reason: error.reason, message: error.message } };
     }
     throw error;
   }
 }
 
 /** The Job that exists is this resource's, made a moment ago; or somebody else's of that name. */
-async function foreignJob(client: Client, job: Job): Promise<Refusal | undefined> {
+async function foreignJob(client: Client, job: Job): Promise<Acted> {
   const key = keyOf(job);
   const existing = await client.get(Jobs, key);
   const [owner] = controllerUid(job);
-  if (owner !== undefined && controllerUid(existing).includes(owner)) return undefined;
+  if (owner !== undefined && controllerUid(existing).includes(owner)) {
+    return { job: existing };
+  }
   return {
-    reason: "AlreadyExists",
-    message: `There is a Job ${key.name} in the namespace that ImageDiff did not make: delete it.`,
+    refusal: {
+      reason: "AlreadyExists",
+      message: `There is a Job ${key.name} in the namespace that ImageDiff did not make: delete it.`,
+    },
   };
 }
 
 /** What is gone need not be changed. A conflict is for the next look: perhaps no change follows it. */
-async function ignoreGone(request: Promise<unknown>): Promise<void> {
+async function ignoreGone<T>(request: Promise<T>): Promise<T | undefined> {
   try {
-    await request;
+    return await request;
   } catch (error) {
-    if (!isNotFound(error)) throw error;
+    if (isNotFound(error)) return undefined;
+    throw error;
   }
 }

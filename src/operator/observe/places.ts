@@ -1,6 +1,7 @@
 /** Who may have a Job next: the cap on Jobs that run at once, first come, first served. */
 import type { Job } from "kubernetes-types/batch/v1.d.ts";
 import type { Pod } from "kubernetes-types/core/v1.d.ts";
+import { compareVersions } from "../../kube/resource-version.ts";
 import { keyOf, keyText, type ObjectKey } from "../../kube/resource-type.ts";
 import type { Change } from "../../kube/store.ts";
 import type { Load } from "../plan/observation.ts";
@@ -23,7 +24,9 @@ export interface UnsettledJob {
 interface Reservation {
   job: ObjectKey;
   owner: Owner;
-  /** Whether the API server has not answered: nobody knows whether the Job starts. */
+  /** The Job as it was told to start; absent until the API server has answered. */
+  started?: Job;
+  /** Whether no answer will come: nobody knows whether the Job starts. */
   inDoubt: boolean;
 }
 
@@ -48,7 +51,7 @@ export class Places {
     const others = this.#jobs
       .by("place", "taken")
       .filter((job) => !controllerUid(job).includes(uid));
-    const all = [...this.#reserved.values()];
+    const all = this.#reservedOnly();
     const reserved = all.filter(({ owner }) => owner.uid !== uid).length;
     const perNode = new Map<string, number>();
     let unplaced = reserved;
@@ -59,8 +62,17 @@ export class Places {
       else perNode.set(node, (perNode.get(node) ?? 0) + 1);
     }
     // Who has a place already does not queue for one.
-    const waitingBefore = reserved < all.length ? 0 : this.#before(key);
+    const isServed = [...this.#reserved.values()].some(({ owner }) => owner.uid === uid);
+    const waitingBefore = isServed ? 0 : this.#before(key);
     return { jobs: others.length + reserved, unplaced, perNode, waitingBefore };
+  }
+
+  /** Those that do not seem to be at work to the cache. */
+  #reservedOnly(): Reservation[] {
+    return [...this.#reserved.values()].filter(({ job }) => {
+      const cached = this.#jobs.get(job);
+      return cached === undefined || !takesPlace(cached);
+    });
   }
 
   #before(key: string): number {
@@ -87,7 +99,7 @@ export class Places {
     return [...this.#waiting.values().take(count)];
   }
 
-  /** Counts a Job from the moment at which it is told to start, until the cache has that. */
+  /** Counts a Job from the moment at which it is told to start, until the cache is as far. */
   reserve(job: ObjectKey, owner: Owner): void {
     this.#reserved.set(keyText(job), { job, owner, inDoubt: false });
   }
@@ -111,17 +123,19 @@ export class Places {
 
   /** Whether the Job starts is not known: it keeps its place until that is. */
   doubt(job: ObjectKey): void {
-    this.#setDoubt(job, true);
-  }
-
-  /** The Job does start, though the cache is yet to hear of it. */
-  confirm(job: ObjectKey): void {
-    this.#setDoubt(job, false);
-  }
-
-  #setDoubt(job: ObjectKey, inDoubt: boolean): void {
     const reservation = this.#reserved.get(keyText(job));
-    if (reservation !== undefined) reservation.inDoubt = inDoubt;
+    if (reservation !== undefined) reservation.inDoubt = true;
+  }
+
+  /** The Job does start: this is what the API server has of it. */
+  confirm(started: Job): void {
+    const key = keyText(keyOf(started));
+    const reservation = this.#reserved.get(key);
+    if (reservation === undefined) return;
+    reservation.started = started;
+    reservation.inDoubt = false;
+    const after = this.#jobs.get(keyOf(started));
+    if (after !== undefined && isAsFar(started, { after })) this.#reserved.delete(key);
   }
 
   /**
@@ -139,16 +153,18 @@ export class Places {
     return [...this.#reserved.values()].filter(({ job }) => job.namespace === namespace);
   }
 
-  /** The cache has heard of a Job; as long as that is held back, it has yet to hear of its start. */
-  heard({ before, after }: Change<Job>): void {
-    const job = after ?? before;
-    if (job === undefined || after?.spec?.suspend === true) return;
-    this.#reserved.delete(keyText(keyOf(job)));
+  /** The cache has heard of a Job. */
+  heard(change: Change<Job>): void {
+    const job = change.after ?? change.before;
+    if (job === undefined) return;
+    const key = keyText(keyOf(job));
+    const { started } = this.#reserved.get(key) ?? {};
+    if (started !== undefined && isAsFar(started, change)) this.#reserved.delete(key);
   }
 
   /** How many more Jobs may run at once under a cap. */
   free(maxJobs: number | undefined): number {
-    const running = this.#jobs.by("place", "taken").length + this.#reserved.size;
+    const running = this.#jobs.by("place", "taken").length + this.#reservedOnly().length;
     return maxJobs === undefined ? Infinity : Math.max(0, maxJobs - running);
   }
 }
@@ -156,4 +172,13 @@ export class Places {
 /** Whether a change of a Job gives a place back. */
 export function freesPlace({ before, after }: Change<Job>): boolean {
   return before !== undefined && takesPlace(before) && (after === undefined || !takesPlace(after));
+}
+
+/** Whether the cache knows of a Job's start or of what came after it, not of what was before. */
+function isAsFar({ metadata: started }: Job, { before, after }: Change<Job>): boolean {
+  // A Job that was deleted may have been another one of that name.
+  if (after === undefined) return before?.metadata?.uid === started?.uid;
+  const { resourceVersion = "" } = after.metadata ?? {};
+  const order = compareVersions(resourceVersion, started?.resourceVersion ?? "");
+  return order === undefined ? after.metadata?.uid === started?.uid : order >= 0;
 }
