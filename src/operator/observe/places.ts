@@ -39,7 +39,7 @@ export class Places {
   readonly #reserved = new Map<string, Reservation>();
   readonly #onRelease: () => void;
 
-  /** @param onRelease called after a place was given back that no Job has had. */
+  /** @param onRelease called after a reserved place was given back. */
   constructor(jobs: Objects<Job>, pods: Objects<Pod>, onRelease: () => void = () => {}) {
     this.#jobs = jobs;
     this.#pods = pods;
@@ -135,7 +135,7 @@ export class Places {
     reservation.started = started;
     reservation.inDoubt = false;
     const after = this.#jobs.get(keyOf(started));
-    if (after !== undefined && isAsFar(started, { after })) this.#reserved.delete(key);
+    if (after !== undefined) this.heard({ after });
   }
 
   /**
@@ -159,7 +159,10 @@ export class Places {
     if (job === undefined) return;
     const key = keyText(keyOf(job));
     const { started } = this.#reserved.get(key) ?? {};
-    if (started !== undefined && isAsFar(started, change)) this.#reserved.delete(key);
+    if (started === undefined || !isAsFar(started, change)) return;
+    this.#reserved.delete(key);
+    // It may have ended before anybody knew that it had begun.
+    if (change.after === undefined || !takesPlace(change.after)) this.#onRelease();
   }
 
   /** How many more Jobs may run at once under a cap. */

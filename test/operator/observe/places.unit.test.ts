@@ -14,6 +14,11 @@ function job(resourceVersion: string, { uid = "first", suspend = false } = {}): 
   return { metadata: { ...key, uid, resourceVersion }, spec: { suspend, template: {} } };
 }
 
+function ended(resourceVersion: string): Job {
+  const over = { conditions: [{ type: "Complete", status: "True" }] };
+  return { ...job(resourceVersion), status: over };
+}
+
 let jobs: Store<Job>;
 let places: Places;
 const released = vi.fn<() => void>();
@@ -58,6 +63,15 @@ test("so does one of which the cache hears before the API server's answer comes"
   places.confirm(job("10"));
   hearOfEnd();
   expect(free()).toBe(4);
+});
+
+test("one that has ended before the answer comes gives its place back", () => {
+  places.reserve(key, owner);
+  hear(ended("20"));
+  expect(released).not.toHaveBeenCalled();
+  places.confirm(job("10"));
+  expect(free()).toBe(4);
+  expect(released).toHaveBeenCalledOnce();
 });
 
 test("what the cache hears of the time before its start changes nothing", () => {
