@@ -11,6 +11,7 @@ import { addRestore } from "./restore.ts";
 import { addRun } from "./run.ts";
 import { fail, standardVoice, type Voice } from "./session.ts";
 import { addVerify } from "./verify.ts";
+import { VERSION } from "../version.ts";
 
 /**
  * Runs one command line.
@@ -32,6 +33,7 @@ export async function runCommand(
         "Exit codes: 0 done; 1 failed, trying again may help; 2 wrong usage; 3 the input can " +
         "never work; 4 the overlay did not verify; 128 + N stopped by signal N.",
     )
+    .version(`imagediff ${VERSION}`, "--version", "say which version this is")
     .exitOverride()
     .configureOutput({ outputError: () => undefined })
     .showSuggestionAfterError();

@@ -39,7 +39,6 @@ export interface ElectionOptions {
   /** Between two attempts to renew or to take the lease. */
   retrySeconds?: number;
   log?: Log;
-  onLeading?: (leading: boolean) => void;
   /** In [0, 1). */
   random?: () => number;
 }
@@ -65,7 +64,6 @@ export class Election {
       renewSeconds: 10,
       retrySeconds: 2,
       log: silent,
-      onLeading: () => {},
       random: Math.random,
     };
     // Who finds its own identity in the lease takes it for its own: no other process, not even
@@ -229,8 +227,7 @@ export class Election {
   #tell(leading: boolean): void {
     if (this.#told === leading) return;
     this.#told = leading;
-    const { identity, log, onLeading } = this.#options;
+    const { identity, log } = this.#options;
     log.info({ identity }, leading ? "Leads now" : "Leads no more");
-    onLeading(leading);
   }
 }

@@ -32,8 +32,6 @@ export interface ReflectorHooks {
   relisted?(type: ResourceType<KubeObject>): void;
   /** `end` where the server ended it in order, else what went wrong in one word. */
   watchEnded?(type: ResourceType<KubeObject>, why: string): void;
-  /** The server was heard. */
-  contact?(type: ResourceType<KubeObject>): void;
 }
 
 export interface ReflectorOptions<T extends KubeObject> {
@@ -66,7 +64,6 @@ export class Reflector<T extends KubeObject> {
   #version: string | undefined;
   #isSynced = false;
   #available = true;
-  #lastContact = Number.NEGATIVE_INFINITY;
 
   constructor(options: ReflectorOptions<T>) {
     this.#options = options;
@@ -88,11 +85,6 @@ export class Reflector<T extends KubeObject> {
   /** Resolves once `synced` is true; never rejects. */
   get whenSynced(): Promise<void> {
     return this.#synced.promise;
-  }
-
-  /** When the server was last heard, in milliseconds of `performance.now()`. */
-  get lastContact(): number {
-    return this.#lastContact;
   }
 
   /** False while an optional kind may not be read or does not exist. */
@@ -134,7 +126,6 @@ export class Reflector<T extends KubeObject> {
   async #list(signal: AbortSignal): Promise<string> {
     const { client, type, store, hooks, ...rest } = this.#options;
     const { items, resourceVersion } = await client.list(type, { ...rest, signal });
-    this.#contact();
     this.#available = true;
     this.#tell(store.replaceAll(items));
     this.#sync();
@@ -154,12 +145,10 @@ export class Reflector<T extends KubeObject> {
     });
     let told = false;
     for await (const event of events) {
-      this.#contact();
       this.#apply(event);
       told = true;
       this.#backoff.reset();
     }
-    this.#contact();
     return told || performance.now() - started >= SHORT_WATCH_SECONDS * 1000;
   }
 
@@ -193,7 +182,6 @@ export class Reflector<T extends KubeObject> {
   #withdraw(error: Error): number {
     const { store, type } = this.#options;
     this.#version = undefined;
-    this.#contact();
     if (this.#available) this.#log.info({ error, kind: type.kind }, "Works without these objects");
     this.#available = false;
     this.#tell(store.replaceAll([]));
@@ -210,11 +198,6 @@ export class Reflector<T extends KubeObject> {
         this.#log.error({ error, key: keyText(keyOf(object)) }, "A change could not be passed on");
       }
     }
-  }
-
-  #contact(): void {
-    this.#lastContact = performance.now();
-    this.#options.hooks?.contact?.(this.#options.type);
   }
 
   #sync(): void {

@@ -16,6 +16,7 @@ import { Places } from "./observe/places.ts";
 import type { Settings } from "./plan/observation.ts";
 import { Reconciler } from "./reconcile.ts";
 import { listeners } from "./wake.ts";
+import { VERSION } from "../version.ts";
 
 export interface ControllerOptions {
   transport: Transport;
@@ -36,6 +37,9 @@ export interface ControllerOptions {
  * after that, and all of it must be over before Kubernetes kills the pod, 30 seconds later.
  */
 const FAREWELL_SECONDS = 10;
+
+/** How the API server's audit log names who asks. */
+const USER_AGENT = `imagediff/${VERSION}`;
 
 /** How events name who tells. */
 const EVENTS_CONTROLLER = "imagediff.io/controller";
@@ -71,15 +75,19 @@ export class Controller {
         this.#tooLate.signal,
         guarded(counted, () => this.leading),
       ),
+      { userAgent: USER_AGENT },
     );
-    this.#election =
-      election && new Election({ client: new Client(counted), ...election, identity, log });
+    const unguarded = new Client(counted, { userAgent: USER_AGENT });
+    this.#election = election && new Election({ client: unguarded, ...election, identity, log });
     this.#caches = new Caches(
       {
         client,
         namespaces,
         log,
-        hooks: { relisted: ({ kind }) => this.metrics.relisted(kind) },
+        hooks: {
+          relisted: ({ kind }) => this.metrics.relisted(kind),
+          watchEnded: ({ kind }, why) => this.metrics.watchEnded(kind, why),
+        },
       },
       listeners({
         caches: () => this.#caches,

@@ -36,6 +36,11 @@ export class Metrics {
     "How often a cache was filled anew by a list, by kind of object.",
     ["kind"],
   );
+  readonly #watchesEnded = this.#counter(
+    "imagediff_watches_ended_total",
+    "Watches that have ended, by kind of object and why: `end` in order, else what went wrong.",
+    ["kind", "why"],
+  );
   readonly #savedBytes = this.#counter(
     "imagediff_saved_bytes_total",
     "Bytes of storage that finished overlays take less than the images that they stand for.",
@@ -85,6 +90,10 @@ export class Metrics {
 
   relisted(kind: string): void {
     this.#relists.inc({ kind });
+  }
+
+  watchEnded(kind: string, why: string): void {
+    this.#watchesEnded.inc({ kind, why });
   }
 
   /** A status was written: where it is a last one, its figures count. */

@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import type { Reason } from "../../src/report/reasons.ts";
 import { imagediff } from "../support/command.ts";
 import { expectFailure, expectRefusal, Scene } from "./scene.ts";
+import manifest from "../../package.json" with { type: "json" };
 
 type Wrong = readonly [
   args: readonly string[],
@@ -186,6 +187,7 @@ describe("help", () => {
   test.each([
     [["--help"], ["diff", "restore", "Exit codes"]],
     [["-h"], ["diff", "estimate"]],
+    [["--version"], [`imagediff ${manifest.version}`]],
     [["help"], ["diff"]],
     [
       ["help", "diff"],

@@ -35,8 +35,11 @@ function stand(api: FakeApi, identity: string, transport: Transport = api.transp
     namespace: "default",
     name: "leader",
     identity,
-    onLeading: (leading) => told.push(leading ? "leads" : "led"),
-    log: { ...silent, warn: (_, message) => void complaints.push(message) },
+    log: {
+      ...silent,
+      info: (_, message) => void (message.startsWith("Leads") && told.push(message)),
+      warn: (_, message) => void complaints.push(message),
+    },
     random: () => 0,
   });
   /** The lead ends when its signal aborts, or not before the test says so. */
@@ -64,7 +67,7 @@ test("who comes first leads, and others wait as long as it renews", async () => 
   const b = stand(api, "b");
   await pass(3600);
   expect([a.election.leading, b.election.leading]).toEqual([true, false]);
-  expect([a.told, b.told]).toEqual([["leads"], []]);
+  expect([a.told, b.told]).toEqual([["Leads now"], []]);
   expect([a.lead.running, b.lead.running]).toEqual([1, 0]);
   const { metadata, spec } = lease(api);
   expect(metadata).toMatchObject({ name: "leader", namespace: "default" });
@@ -86,7 +89,7 @@ test("who ends gives the lease back, and the next leads at once", async () => {
   a.stop.abort();
   await a.ended;
   expect(lease(api).spec).toMatchObject({ holderIdentity: "", leaseDurationSeconds: 1 });
-  expect(a.told).toEqual(["leads", "led"]);
+  expect(a.told).toEqual(["Leads now", "Leads no more"]);
   await pass(2);
   expect(b.election.leading).toBe(true);
   expect(lease(api).spec).toMatchObject({ leaseTransitions: 1, leaseDurationSeconds: 15 });
@@ -157,7 +160,7 @@ test("a clock that jumps neither loses nor takes the lease", async () => {
     await pass(20);
     expect([a.election.leading, b.election.leading]).toEqual([true, false]);
   }
-  expect(a.told).toEqual(["leads"]);
+  expect(a.told).toEqual(["Leads now"]);
 });
 
 /** A way to the server that a test can cut. */
@@ -204,13 +207,13 @@ test.each([
     expect(ended - lost).toBeLessThanOrEqual(0.11);
     expect(taken).toBeGreaterThan(13);
     expect(taken).toBeLessThan(18);
-    expect(a.told).toEqual(["leads", "led"]);
+    expect(a.told).toEqual(["Leads now", "Leads no more"]);
     // Whoever lost it stands again.
     way.cut = undefined;
     await b.finish();
     await pass(5);
     expect(a.election.leading).toBe(true);
-    expect(a.told).toEqual(["leads", "led", "leads"]);
+    expect(a.told).toEqual(["Leads now", "Leads no more", "Leads now"]);
   },
 );
 
@@ -243,7 +246,7 @@ test("a short failure is no loss", async () => {
     way.cut = undefined;
     await pass(20);
   }
-  expect(a.told).toEqual(["leads"]);
+  expect(a.told).toEqual(["Leads now"]);
 });
 
 test("a renewal whose answer was lost is recognised as one's own", async () => {
@@ -259,7 +262,7 @@ test("a renewal whose answer was lost is recognised as one's own", async () => {
   await pass(3);
   way.cut = undefined;
   await pass(30);
-  expect(a.told).toEqual(["leads"]);
+  expect(a.told).toEqual(["Leads now"]);
 });
 
 test("somebody who labels the lease does no harm", async () => {
@@ -271,7 +274,7 @@ test("somebody who labels the lease does no harm", async () => {
     api.put(collection, { ...held, metadata: { ...held.metadata, labels: { i: String(i) } } });
     await pass(3);
   }
-  expect(a.told).toEqual(["leads"]);
+  expect(a.told).toEqual(["Leads now"]);
   expect(lease(api).metadata?.labels).toEqual({ i: "9" });
 });
 
@@ -281,7 +284,7 @@ test("a lease that somebody deletes is made anew", async () => {
   await pass(1);
   api.drop(collection, "leader");
   await pass(20);
-  expect(a.told).toEqual(["leads"]);
+  expect(a.told).toEqual(["Leads now"]);
   expect(lease(api).spec.holderIdentity).toMatch(/^a_/);
 });
 
@@ -294,7 +297,7 @@ test("a lease that somebody else has taken is lost at the next look", async () =
   await pass(4);
   expect(a.election.leading).toBe(false);
   expect(a.lead.running).toBe(0);
-  expect(a.told).toEqual(["leads", "led"]);
+  expect(a.told).toEqual(["Leads now", "Leads no more"]);
   // And not given back in the thief's name.
   expect(lease(api).spec.holderIdentity).toBe("thief");
 });

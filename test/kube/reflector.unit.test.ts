@@ -124,18 +124,16 @@ test("a connection that is dead without a word is noticed within 60 seconds, all
 
 test("where new connections are dead too, each attempt has its own end", async () => {
   const api = new FakeApi();
-  const { store, reflector } = start(api);
+  const { store } = start(api);
   await pass(1);
   for (const watch of api.watches) watch.silent = true;
   api.fault = hang;
   api.put(collection, thing("a", 1));
   await pass(600);
-  expect(performance.now() - reflector.lastContact).toBeGreaterThan(590_000);
   api.fault = undefined;
   // The attempt that hangs, and one wait.
   await pass(30 + 23);
   expectSame(store, api);
-  expect(performance.now() - reflector.lastContact).toBeLessThan(60_000);
 });
 
 test("a connection that breaks is made anew from where it was", async () => {

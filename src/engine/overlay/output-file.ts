@@ -247,7 +247,7 @@ function openFolder(request: OutputRequest): number {
 function exists(path: string): Failure {
   return new Failure(
     "OutputExists",
-    `The output ${quote(path)} exists already; give another name, or --force to replace it.`,
+    `The output ${quote(path)} exists already; give another name, or allow it to be replaced: --force, or spec.output.overwrite in a manifest.`,
   );
 }
 

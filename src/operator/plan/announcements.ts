@@ -3,7 +3,8 @@ import type { Condition, ImageDiffStatus } from "../../api/status.ts";
 import type { Announcement } from "./actions.ts";
 import { operatorReasons } from "./reasons.ts";
 
-const quiet: readonly string[] = operatorReasons.underWay;
+/** A pod without a node usually gets one in a moment, and its own events tell if it does not. */
+const quiet = new Set<string>([...operatorReasons.underWay, "HolderUnplaced"]);
 
 /**
  * One announcement for each change of the reason: a success, a failure, a retry, and whatever the
@@ -14,7 +15,7 @@ export function announcementsOf(previous: ImageDiffStatus, next: ImageDiffStatus
   const unchanged =
     ready?.reason === conditionOf(previous, "Ready")?.reason &&
     conditionOf(next, "Stalled")?.reason === conditionOf(previous, "Stalled")?.reason;
-  if (ready === undefined || unchanged || quiet.includes(ready.reason)) return [];
+  if (ready === undefined || unchanged || quiet.has(ready.reason)) return [];
   const { reason, message } = ready;
   return [{ type: ready.status === "True" ? "Normal" : "Warning", reason, message }];
 }
