@@ -2,7 +2,7 @@
 import type { Job } from "kubernetes-types/batch/v1.d.ts";
 import { validateImageDiff } from "../api/manifest.ts";
 import type { ImageDiff } from "../api/resource.ts";
-import { ApiError, isNotFound } from "../kube/api-error.ts";
+import { isNotFound } from "../kube/api-error.ts";
 import type { Client } from "../kube/client.ts";
 import type { EventRecorder } from "../kube/events.ts";
 import type { Log } from "../kube/log.ts";
@@ -101,9 +101,7 @@ export class Reconciler {
         if (refusal !== undefined) return refusal;
       }
     } catch (error) {
-      const isRefusal = error instanceof ApiError && error.status < 500;
-      if (isRefusal) places.release(job);
-      else if (starts) places.doubt(job);
+      if (starts) places.doubt(job);
       throw error;
     }
     return undefined;

@@ -26,7 +26,7 @@ interface Reservation {
   owner: Owner;
   /** The Job as it was told to start; absent until the API server has answered. */
   started?: Job;
-  /** Whether no answer will come: nobody knows whether the Job starts. */
+  /** Whether something went wrong: nobody knows whether the Job starts. */
   inDoubt: boolean;
 }
 
