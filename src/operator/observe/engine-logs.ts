@@ -9,19 +9,24 @@ import { hasEnded } from "./indexes.ts";
 
 /** Seconds between two looks at one pod's log, and so between two writes of its progress. */
 const INTERVAL_SECONDS = 5;
+/** How long a log is waited for: a node that is gone does not even refuse. */
+const PATIENCE_SECONDS = 3;
+/** Seconds until a log is asked for again whose node did not answer. */
+const SILENT_SECONDS = 60;
 /** Lines of the log that are read: the last progress line, or what a failure left behind. */
 const LINES = 20;
 
 export class EngineLogs {
   readonly #client: Client;
   /**
-   * When each resource's log was last read, and of which state of which pod. Of one that has ended
-   * the text is kept: the decision that needs it comes once the Job controller has judged the end.
+   * Until when each resource's log is left alone (monotonic), and of which state of which pod it
+   * is. Of one that has ended the text is kept: the decision that needs it comes once the Job
+   * controller has judged the end.
    */
-  readonly #reads = new Map<string, { moment: number; state: string; text?: string }>();
+  readonly #reads = new Map<string, { until: number; state: string; text?: string }>();
 
   constructor(client: Client) {
-    this.#client = client;
+    this.#client = client.withTimeout(PATIENCE_SECONDS * 1000);
   }
 
   /**
@@ -34,12 +39,14 @@ export class EngineLogs {
     if (pod === undefined) return undefined;
     const state = `${pod.metadata?.uid} ${pod.status?.phase}`;
     const last = this.#reads.get(uid);
-    const moment = performance.now();
-    if (last?.state === state) {
-      const isRecent = moment - last.moment < INTERVAL_SECONDS * 1000;
-      if (isRecent || last.text !== undefined) return last.text;
+    if (last?.state === state && (performance.now() < last.until || last.text !== undefined)) {
+      return last.text;
     }
-    this.#reads.set(uid, { moment, state });
+    const leaveAlone = (seconds: number, text?: string): void => {
+      const until = performance.now() + seconds * 1000;
+      this.#reads.set(uid, { until, state, ...(text === undefined ? {} : { text }) });
+    };
+    leaveAlone(INTERVAL_SECONDS);
     const { namespace, name = "" } = pod.metadata ?? {};
     try {
       const text = await this.#client.text(
@@ -47,12 +54,13 @@ export class EngineLogs {
         { namespace, name, subresource: "log" },
         { container: ENGINE_CONTAINER, tailLines: String(LINES) },
       );
-      if (hasEnded(pod)) this.#reads.set(uid, { moment, state, text });
+      if (hasEnded(pod)) leaveAlone(INTERVAL_SECONDS, text);
       return text;
     } catch (error) {
-      // The container is not there yet or any more, or its node does not answer.
-      if (error instanceof ApiError && !isForbidden(error)) return undefined;
-      throw error;
+      if (isForbidden(error)) throw error;
+      // Its node does not answer; else the container is not there yet, or any more.
+      if (!(error instanceof ApiError)) leaveAlone(SILENT_SECONDS);
+      return undefined;
     }
   }
 

@@ -1,0 +1,68 @@
+/** The engine's log is a help to people: no decision waits long for it. */
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import type { Pod } from "kubernetes-types/core/v1.d.ts";
+import { ApiError } from "../../../src/kube/api-error.ts";
+import { Client } from "../../../src/kube/client.ts";
+import type { HttpResponse, Transport } from "../../../src/kube/transport.ts";
+import { EngineLogs } from "../../../src/operator/observe/engine-logs.ts";
+import { observed } from "../plan/builders.ts";
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
+
+const pod = (phase: string): Pod => ({ metadata: { name: "p", uid: "u" }, status: { phase } });
+const running = observed({ pods: [pod("Running")] });
+const ended = observed({ pods: [pod("Failed")] });
+
+async function* lines(text: string): AsyncGenerator<Buffer> {
+  yield Buffer.from(text);
+}
+
+const said = (text: string): HttpResponse => ({ status: 200, headers: {}, body: lines(text) });
+
+/** The logs where each request goes to `answer`, and how many there were. */
+function logsBy(answer: Transport): { logs: EngineLogs; asked: () => number } {
+  const transport = vi.fn<Transport>(answer);
+  return { logs: new EngineLogs(new Client(transport)), asked: () => transport.mock.calls.length };
+}
+
+const silence: Transport = async ({ signal }) =>
+  new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+
+test("a node that does not answer is waited for three seconds, and then left alone", async () => {
+  const { logs, asked } = logsBy(silence);
+  const read = logs.read(running);
+  await vi.advanceTimersByTimeAsync(3000);
+  expect(await read).toBeUndefined();
+  await vi.advanceTimersByTimeAsync(59_000);
+  expect(await logs.read(running)).toBeUndefined();
+  expect(asked()).toBe(1);
+  await vi.advanceTimersByTimeAsync(2000);
+  void logs.read(running);
+  expect(asked()).toBe(2);
+});
+
+test("a connection that breaks, or a container that is not there yet, is no failure", async () => {
+  const broken = logsBy(async () => Promise.reject(new Error("read ECONNRESET")));
+  expect(await broken.logs.read(running)).toBeUndefined();
+  const early = logsBy(async () => Promise.reject(new ApiError("read", 400)));
+  expect(await early.logs.read(running)).toBeUndefined();
+  await vi.advanceTimersByTimeAsync(5000);
+  await early.logs.read(running);
+  expect(early.asked()).toBe(2);
+});
+
+test("a right that is missing is", async () => {
+  const { logs } = logsBy(async () => Promise.reject(new ApiError("read", 403)));
+  await expect(logs.read(running)).rejects.toThrow("403");
+});
+
+test("what an engine that has ended said last is read once", async () => {
+  const { logs, asked } = logsBy(async () => Promise.resolve(said("the end")));
+  expect(await logs.read(running)).toBe("the end");
+  expect(await logs.read(running)).toBeUndefined();
+  expect(await logs.read(ended)).toBe("the end");
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(await logs.read(ended)).toBe("the end");
+  expect(asked()).toBe(2);
+});
