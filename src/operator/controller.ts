@@ -53,8 +53,8 @@ export class Controller {
   readonly #reconciler: Reconciler;
   readonly #events: EventRecorder;
   readonly #election: Election | undefined;
-  readonly #statuses: StatusWriter;
-  readonly #observer: Observer;
+  /** Whether this replica leads and looks at resources. */
+  #works = false;
   /** Ends the requests that take too long for a farewell. */
   readonly #tooLate = new AbortController();
 
@@ -62,7 +62,7 @@ export class Controller {
     this.#options = options;
     const { log, settings, election, identity, namespaces, concurrency } = options;
     this.metrics = new Metrics({
-      queueDepth: () => this.#queue.depth,
+      queueDepth: () => (this.#works ? this.#queue.depth : 0),
       leading: () => this.leading,
       imageDiffs: () => this.#caches.imageDiffs.all(),
     });
@@ -92,20 +92,17 @@ export class Controller {
       listeners({
         caches: () => this.#caches,
         places: () => this.#places,
-        wake: (key) => this.#queue.add(key),
+        // Whoever comes to lead looks at everything: until then nothing has to be remembered.
+        wake: (key) => this.#works && this.#queue.add(key),
         wakeWaiting: () => this.#wakeWaiting(),
-        forget: (uid) => this.#forget(uid),
+        placed: () => {
+          if (settings.maxJobsPerNode !== undefined) this.#wakeWaiting();
+        },
+        forget: (uid) => this.#reconciler.forget(uid),
       }),
     );
     const { jobs, pods } = this.#caches;
     this.#places = new Places(jobs, pods, () => this.#wakeWaiting());
-    this.#statuses = new StatusWriter(client);
-    this.#observer = new Observer({
-      client,
-      caches: this.#caches,
-      places: this.#places,
-      settings,
-    });
     this.#events = new EventRecorder({
       client,
       controller: EVENTS_CONTROLLER,
@@ -115,9 +112,9 @@ export class Controller {
     this.#reconciler = new Reconciler({
       client,
       caches: this.#caches,
-      observer: this.#observer,
+      observer: new Observer({ client, caches: this.#caches, places: this.#places, settings }),
       places: this.#places,
-      statuses: this.#statuses,
+      statuses: new StatusWriter(client),
       events: this.#events,
       log,
       onStatus: (resource, status) => this.metrics.statusWritten(resource.status, status),
@@ -154,11 +151,13 @@ export class Controller {
       log.info({}, "leads");
       await Promise.race([this.#caches.whenSynced(), aborted(leading)]);
       if (leading.aborted) return;
+      this.#works = true;
       for (const { metadata } of this.#caches.imageDiffs.all()) {
         this.#queue.add(`${metadata?.namespace}/${metadata?.name}`);
       }
-      for (const key of this.#places.holders()) this.#queue.add(key);
+      for (const key of this.#places.keys()) this.#queue.add(key);
       await this.#queue.run(leading);
+      this.#works = false;
       await this.#events.flush();
     };
     if (this.#election === undefined) await lead(signal);
@@ -190,12 +189,8 @@ export class Controller {
 
   #wakeWaiting(): void {
     const free = this.#places.free(this.#options.settings.maxJobs);
+    if (!this.#works) return;
     for (const key of this.#places.next(free)) this.#queue.add(key);
-  }
-
-  #forget(uid: string): void {
-    this.#statuses.forget(uid);
-    this.#observer.forget(uid);
   }
 }
 

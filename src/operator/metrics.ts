@@ -104,7 +104,9 @@ export class Metrics {
       const seconds = (Date.parse(completionTime) - Date.parse(startTime)) / 1000;
       this.#jobSeconds.observe({ phase }, seconds);
     }
-    this.#savedBytes.inc(Math.max(0, savings?.savedBytes ?? 0));
+    // An Estimate has no claim for its output: it saves nothing yet.
+    const isWritten = output?.claimName !== undefined;
+    this.#savedBytes.inc(isWritten ? Math.max(0, savings?.savedBytes ?? 0) : 0);
     this.#scannedBytes.inc(output?.virtualSizeBytes ?? 0);
   }
 

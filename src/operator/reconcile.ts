@@ -2,7 +2,7 @@
 import type { Job } from "kubernetes-types/batch/v1.d.ts";
 import { validateImageDiff } from "../api/manifest.ts";
 import type { ImageDiff } from "../api/resource.ts";
-import { isNotFound } from "../kube/api-error.ts";
+import { ApiError, isNotFound } from "../kube/api-error.ts";
 import type { Client } from "../kube/client.ts";
 import type { EventRecorder } from "../kube/events.ts";
 import type { Log } from "../kube/log.ts";
@@ -50,9 +50,31 @@ export class Reconciler {
    * @throws ApiError or the network's error: to be tried again.
    */
   async reconcile(key: string): Promise<{ lookAgainSeconds?: number }> {
-    const { caches, statuses, places } = this.#options;
+    const { caches } = this.#options;
     const [namespace = "", name = ""] = key.split("/");
     const cached = caches.imageDiffs.get({ namespace, name });
+    const { uid = "" } = cached?.metadata ?? {};
+    try {
+      return await this.#reconcile(key, { namespace, name }, cached);
+    } finally {
+      // It may have gone meanwhile, and what was noted since would be kept for ever.
+      const now = caches.imageDiffs.get({ namespace, name });
+      if (now?.metadata?.uid !== uid) this.forget(uid);
+    }
+  }
+
+  /** A resource is gone: nothing about it is kept but what its Job still takes. */
+  forget(uid: string): void {
+    this.#options.statuses.forget(uid);
+    this.#options.observer.forget(uid);
+  }
+
+  async #reconcile(
+    key: string,
+    { namespace, name }: ObjectKey,
+    cached: StoredImageDiff | undefined,
+  ): Promise<{ lookAgainSeconds?: number }> {
+    const { statuses, places } = this.#options;
     const lingers = await this.#settle({ namespace, name }, cached?.metadata?.uid);
     if (cached === undefined) {
       places.settle(key, false);
@@ -88,7 +110,7 @@ export class Reconciler {
 
   async #act(resource: ImageDiff, actions: readonly Action[]): Promise<Refusal | undefined> {
     const { client, places, log } = this.#options;
-    const { name, uid = "" } = resource.metadata;
+    const { namespace, name, uid = "" } = resource.metadata;
     const job = jobKey(resource);
     const starts = actions.some(startsJob);
     if (starts) places.reserve(job, { name, uid });
@@ -102,6 +124,8 @@ export class Reconciler {
       }
     } catch (error) {
       if (starts) places.doubt(job);
+      // Where an answer came, the next one is likely to come too; else the next look has to do.
+      if (error instanceof ApiError) await this.#settle({ namespace, name }, uid).catch(() => {});
       throw error;
     }
     return undefined;

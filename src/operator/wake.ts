@@ -15,11 +15,20 @@ export interface Waker {
   wake: (key: string) => void;
   /** Has those looked at that wait for a place, as far as there are places. */
   wakeWaiting: () => void;
+  /** An engine's pod has got a node, or has left it. */
+  placed: () => void;
   /** A resource is gone. */
   forget: (uid: string) => void;
 }
 
-export function listeners({ caches, places, wake, wakeWaiting, forget }: Waker): CacheListeners {
+export function listeners({
+  caches,
+  places,
+  wake,
+  wakeWaiting,
+  placed,
+  forget,
+}: Waker): CacheListeners {
   /**
    * Those that use a claim and whose engine waits, without a Job or with one that is held back:
    * only they care who else uses it.
@@ -57,6 +66,8 @@ export function listeners({ caches, places, wake, wakeWaiting, forget }: Waker):
           ? undefined
           : caches().jobs.get({ namespace: pod.metadata?.namespace, name: jobName });
       if (job !== undefined) wakeOwner(wake, { after: job });
+      // A pod that comes to its node no longer might come to any other.
+      if (job !== undefined && before?.spec?.nodeName !== after?.spec?.nodeName) placed();
       if (sameUse(before, after)) return;
       for (const claim of claimNames(pod)) wakeByClaim(pod.metadata?.namespace, claim);
     },

@@ -9,12 +9,12 @@ import type { Action } from "../plan/actions.ts";
 import type { Observation } from "../plan/observation.ts";
 import { ImageDiffs, Jobs } from "../resources.ts";
 
-/** Why the API server would not make a Job. */
+/** Why the API server would not let a Job start. */
 export type Refusal = NonNullable<Observation["refusal"]>;
 
 /** What has come of an action. */
 export interface Acted {
-  /** If the API server would not make the Job. */
+  /** If the API server would not let the Job start. */
   refusal?: Refusal;
   /** The Job that was made or changed; absent too if it is gone. */
   job?: Job;
@@ -31,14 +31,13 @@ export async function act(client: Client, resource: ImageDiff, action: Action): 
       return createJob(client, action.job);
     case "UpdateJob": {
       // The uid makes the patch fail if another Job has taken the name meanwhile.
-      const job = await ignoreGone(
-        client.mergePatch(
-          Jobs,
-          { namespace, name: action.name },
-          { metadata: { uid: action.uid }, spec: action.spec },
-        ),
-      );
-      return job === undefined ? {} : { job };
+      const patch = { metadata: { uid: action.uid }, spec: action.spec };
+      const key = { namespace, name: action.name };
+      const change = async (): Promise<Acted> => {
+        const job = await ignoreGone(client.mergePatch(Jobs, key, patch));
+        return job === undefined ? {} : { job };
+      };
+      return action.spec.suspend === false ? refusable(change) : change();
     }
     case "DeleteJob":
       // In the foreground: the Job stays visible until its last pod is gone, so that nothing
@@ -66,18 +65,28 @@ export async function act(client: Client, resource: ImageDiff, action: Action): 
   }
 }
 
+async function createJob(client: Client, job: Job): Promise<Acted> {
+  try {
+    return await refusable(async () => ({ job: await client.create(Jobs, job) }));
+  } catch (error) {
+    if (isAlreadyExists(error)) return foreignJob(client, job);
+    throw error;
+  }
+}
+
 /** Statuses by which the API server refuses an object for what it is, or for whose it is. */
 const REFUSALS = new Set([400, 403, 404, 422]);
 
-async function createJob(client: Client, job: Job): Promise<Acted> {
+/** A start that the API server refuses is told; trying again at once would not help. */
+async function refusable(request: () => Promise<Acted>): Promise<Acted> {
   try {
-    return { job: await client.create(Jobs, job) };
+    return await request();
   } catch (error) {
-    if (isAlreadyExists(error)) return foreignJob(client, job);
-    if (error instanceof ApiError && REFUSALS.has(error.status)) {
-      return { refusal: { reason: error.reason, message: error.message } };
-    }
-    throw error;
+    if (!(error instanceof ApiError)) throw error;
+    // So it answers where a webhook that it must ask is away: nothing has been stored then.
+    const isUnasked = error.status === 500 && error.message.includes("failed calling webhook");
+    if (!isUnasked && !REFUSALS.has(error.status)) throw error;
+    return { refusal: { reason: error.reason, message: error.message } };
   }
 }
 

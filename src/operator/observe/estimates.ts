@@ -6,7 +6,7 @@ import type { StoredImageDiff } from "../resources.ts";
 import type { Caches } from "./caches.ts";
 import { claimKey } from "./indexes.ts";
 
-/** The finished Estimate of the same images and the same kind of overlay, if there is one. */
+/** The newest finished Estimate of the same images and the same kind of overlay, if there is one. */
 export function finishedEstimate(
   { imageDiffs }: Caches,
   { metadata, spec }: ImageDiff,
@@ -15,15 +15,22 @@ export function finishedEstimate(
   const wanted = subject(spec);
   const found = imageDiffs
     .by("claim", claimKey(metadata.namespace, spec.modified.claimName))
-    .find(
+    .filter(
       (other) =>
         other.spec?.mode === "Estimate" &&
         other.status?.phase === "Succeeded" &&
         isDeepStrictEqual(subject(other.spec), wanted),
-    );
+    )
+    .toSorted((a, b) => (finished(a) < finished(b) ? -1 : 1))
+    .at(-1);
   const bytes = found?.status?.output?.fileSizeBytes;
   if (bytes === undefined) return undefined;
   return { imageDiff: found?.metadata?.name ?? "", bytes };
+}
+
+/** When it finished, so that it can be compared; and which of two that did so at once is it. */
+function finished({ status, metadata }: StoredImageDiff): string {
+  return `${status?.completionTime} ${metadata?.name}`;
 }
 
 /** What the size of an overlay depends on. */

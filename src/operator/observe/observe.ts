@@ -4,6 +4,7 @@ import type { Pod } from "kubernetes-types/core/v1.d.ts";
 import type { ImageDiff } from "../../api/resource.ts";
 import { ApiError } from "../../kube/api-error.ts";
 import type { Client } from "../../kube/client.ts";
+import { compareVersions } from "../../kube/resource-version.ts";
 import { keyText } from "../../kube/resource-type.ts";
 import { JOB_NAME_LABEL, jobName } from "../plan/labels.ts";
 import { needsHappenings, wantsLog } from "../plan/needs.ts";
@@ -61,7 +62,7 @@ export class Observer {
   async observeLive(resource: ImageDiff): Promise<Observation> {
     const { client } = this.#options;
     const { namespace = "", name, uid = "" } = resource.metadata;
-    const [{ items }, same] = await Promise.all([
+    const [{ items, resourceVersion }, same] = await Promise.all([
       client.list(Pods, { namespace, fieldSelector: NOT_ENDED }),
       client.list(ImageDiffs, { namespace, fieldSelector: `metadata.name=${name}` }),
     ]);
@@ -73,7 +74,11 @@ export class Observer {
       });
     }
     const observation = this.fromCaches(resource);
-    const users = usersAmong(this.#options.caches, items, claimsOf(resource), uid);
+    const listed = usersAmong(this.#options.caches, items, claimsOf(resource), uid);
+    // The answers took a while, in which the cache may have heard of new pods.
+    const newer = observation.users.filter(({ pod }) => isNewer(pod, resourceVersion));
+    const known = new Set(listed.map(({ pod }) => pod.metadata?.uid));
+    const users = [...listed, ...newer.filter(({ pod }) => !known.has(pod.metadata?.uid))];
     return { ...observation, users };
   }
 
@@ -145,6 +150,11 @@ export class Observer {
 
 function isSameVersion({ metadata: a }: StoredImageDiff, { metadata: b }: ImageDiff): boolean {
   return a?.uid === b.uid && a?.resourceVersion === b.resourceVersion;
+}
+
+/** Whether a pod was changed after a moment; so too where nobody can tell. */
+function isNewer({ metadata }: Pod, moment: string): boolean {
+  return (compareVersions(metadata?.resourceVersion ?? "", moment) ?? 1) > 0;
 }
 
 /** Whether a Job has ended of whose end the cache may not have heard all that its pods say. */

@@ -109,11 +109,12 @@ export class Places {
     return this.#ownersIn(namespace).map(({ owner }) => owner.name);
   }
 
-  /** Keys of all ImageDiffs that have one. */
-  holders(): string[] {
-    return [...this.#reserved.values()].map(({ job: { namespace }, owner: { name } }) =>
+  /** Keys of all ImageDiffs that have one, or wait for a place. */
+  keys(): string[] {
+    const holders = [...this.#reserved.values()].map(({ job: { namespace }, owner: { name } }) =>
       keyText({ namespace, name }),
     );
+    return [...holders, ...this.#waiting];
   }
 
   /** The Job did not start, or is gone. */
@@ -139,13 +140,17 @@ export class Places {
   }
 
   /**
-   * The Jobs of the ImageDiffs that have or had a name, of which the cache may never hear: those
-   * in doubt, and those whose ImageDiff is gone, which may come and go between two lists.
+   * The Jobs of the ImageDiffs that have or had a name, of which the cache may never hear: they
+   * are in doubt, or may come and go between two of its lists.
    * @param uid of the ImageDiff that has the name now.
    */
   unsettled({ namespace, name }: ObjectKey, uid: string | undefined): UnsettledJob[] {
     return this.#ownersIn(namespace)
-      .filter(({ owner, inDoubt }) => owner.name === name && (inDoubt || owner.uid !== uid))
+      .filter(({ owner }) => owner.name === name)
+      .filter(
+        ({ job, owner, inDoubt, started }) =>
+          inDoubt || owner.uid !== uid || (started !== undefined && !this.#jobs.get(job)),
+      )
       .map(({ job, owner }) => ({ job, orphaned: owner.uid !== uid }));
   }
 

@@ -34,14 +34,16 @@ export function startingUsers(
     .map((owner) => ({ pod: podToBe(owner), engine: engineUse(owner) }));
 }
 
-/** The names of the ImageDiffs whose Jobs have been made a moment ago and have no pod yet. */
+/** The names of the ImageDiffs whose Jobs have been started a moment ago and have no pod yet. */
 function podlessOwners(caches: Caches, namespace: string, now: Date): string[] {
   return caches.jobs
     .by("place", "taken")
     .filter(({ metadata }) => metadata?.namespace === namespace)
-    .filter(({ metadata }) => {
-      const age = (now.getTime() - Date.parse(metadata?.creationTimestamp ?? "")) / 1000;
-      return age < PODLESS_SECONDS;
+    .filter(({ status }) => {
+      // The Job controller sets it when it first sees the Job, and again when it is resumed.
+      const { startTime } = status ?? {};
+      if (startTime === undefined) return true;
+      return (now.getTime() - Date.parse(startTime)) / 1000 < PODLESS_SECONDS;
     })
     .filter((job) => caches.pods.by("job", keyText(keyOf(job))).every(hasEnded))
     .flatMap(({ metadata }) => metadata?.ownerReferences ?? [])

@@ -17,6 +17,9 @@ import { podVolumes } from "./volumes.ts";
 /** Seconds until a Job that was refused is asked for again. */
 const REFUSED_LOOK_SECONDS = 30;
 
+/** Seconds until a Job is looked for of which nothing was heard: it may have gone at once. */
+const UNHEARD_LOOK_SECONDS = 60;
+
 /** The API server has just refused the Job. */
 export function refused(observation: Observation): Decision | undefined {
   const { refusal } = observation;
@@ -39,6 +42,7 @@ export function creation(observation: Observation): Decision {
     return {
       actions: [{ type: "CreateJob", job }],
       status,
+      lookAgainSeconds: UNHEARD_LOOK_SECONDS,
       announcements: told(observation, status),
     };
   }

@@ -43,6 +43,16 @@ const scenes = {
     await eventually(async () => (await here.jobs()).length === 1, AGAIN);
     await expectGoesOn(here);
   },
+  "a webhook that must be asked about Jobs, and is away": async () => {
+    const here = await world(admin);
+    await here.claims();
+    const webhook = await askAbsentWebhook(here);
+    await here.imageDiff();
+    await expectWaiting(here, "JobRefused", ["The Job was refused", "failed calling webhook"]);
+    await admin.delete(webhook);
+    await eventually(async () => (await here.jobs()).length === 1, AGAIN);
+    await expectGoesOn(here);
+  },
   "somebody else's Job of the same name is left alone, and told": async () => {
     const here = await world(admin);
     await here.claims();
@@ -110,7 +120,44 @@ async function refuseJobs({ space }: World, message: string): Promise<string> {
     await admin.create(object);
     onTestFinished(async () => admin.delete(object));
   }
-  // It takes the API server a moment to heed them.
+  await refusedWith(space, message);
+  return admin.path(binding);
+}
+
+/** Has the API server ask a webhook about Jobs that nobody serves; returns what to delete. */
+async function askAbsentWebhook({ space }: World): Promise<string> {
+  const webhook = {
+    apiVersion: "admissionregistration.k8s.io/v1",
+    kind: "ValidatingWebhookConfiguration",
+    metadata: { name: space },
+    webhooks: [
+      {
+        name: "jobs.example.com",
+        // Nothing listens there: the connection is refused at once.
+        clientConfig: { url: "https://127.0.0.1:1/" },
+        rules: [
+          {
+            apiGroups: ["batch"],
+            apiVersions: ["v1"],
+            operations: ["CREATE"],
+            resources: ["jobs"],
+          },
+        ],
+        namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": space } },
+        failurePolicy: "Fail",
+        sideEffects: "None",
+        admissionReviewVersions: ["v1"],
+      },
+    ],
+  };
+  await admin.create(webhook);
+  onTestFinished(async () => admin.delete(webhook));
+  await refusedWith(space, "failed calling webhook");
+  return admin.path(webhook);
+}
+
+/** It takes the API server a moment to heed a new rule. */
+async function refusedWith(space: string, message: string): Promise<void> {
   await eventually(async () => {
     try {
       await admin.create(jobManifest(space, "probe"), { query: { dryRun: "All" } });
@@ -119,5 +166,4 @@ async function refuseJobs({ space }: World, message: string): Promise<string> {
       return why instanceof ApiError && why.message.includes(message);
     }
   });
-  return admin.path(binding);
 }

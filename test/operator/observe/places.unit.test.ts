@@ -103,6 +103,8 @@ test("one of which no answer came keeps its place, and is to be asked for", () =
   expect(places.unsettled(resource, owner.uid)).toEqual([{ job: key, orphaned: false }]);
   expect(free()).toBe(3);
   places.confirm(job("10"));
+  expect(places.unsettled(resource, owner.uid), "it may go unheard").toHaveLength(1);
+  hear(job("10"));
   expect(places.unsettled(resource, owner.uid)).toEqual([]);
 });
 
@@ -113,7 +115,7 @@ test("so is one whose ImageDiff is gone, with or without a successor of its name
   expect(places.unsettled(resource, undefined)).toEqual(orphaned);
   expect(places.unsettled(resource, "uid-successor")).toEqual(orphaned);
   expect(places.unsettled({ ...resource, namespace: "other" }, undefined)).toEqual([]);
-  expect(places.holders()).toEqual(["vms/web-01"]);
+  expect(places.keys()).toEqual(["vms/web-01"]);
 });
 
 test("who has a place does not queue for one; others do, in their order", () => {

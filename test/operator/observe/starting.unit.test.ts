@@ -10,6 +10,7 @@ import type { StoredImageDiff } from "../../../src/operator/resources.ts";
 
 const now = new Date("2026-01-02T03:04:30Z");
 const justNow = "2026-01-02T03:04:20Z";
+const longAgo = "2026-01-01T00:00:00Z";
 
 function imageDiff(name: string, root: string): StoredImageDiff {
   return {
@@ -21,16 +22,18 @@ function imageDiff(name: string, root: string): StoredImageDiff {
   };
 }
 
-function jobOf(name: string, creationTimestamp = justNow, suspend = false): Job {
+/** @param startTime when the Job controller first saw it, or saw it resumed. */
+function jobOf(name: string, startTime?: string, suspend = false): Job {
   const owner = { apiVersion: "v1", kind: "ImageDiff", name, uid: `uid-${name}`, controller: true };
   return {
     metadata: {
       name: `job-${name}`,
       namespace: "vms",
-      creationTimestamp,
+      creationTimestamp: longAgo,
       ownerReferences: [owner],
     },
     spec: { suspend, template: {} },
+    ...(startTime === undefined ? {} : { status: { startTime } }),
   };
 }
 
@@ -72,6 +75,10 @@ const web02 = [["web-02", undefined, ["golden", "web-02-root"]]];
 
 test("a Job that has just been made holds its claims before its pod is there", () => {
   expect(others({ jobs: [jobOf("web-02")] })).toEqual(web02);
+});
+
+test("so does one that has just been resumed", () => {
+  expect(others({ jobs: [jobOf("web-02", justNow)] })).toEqual(web02);
 });
 
 test("so does one that has just been asked for", () => {
