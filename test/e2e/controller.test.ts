@@ -8,7 +8,7 @@ import { ownNodes } from "../node/cluster.ts";
 import { Disks } from "./disks.ts";
 import { expectOverlay } from "./expectations.ts";
 import { controllerPods, product, productNamespace, upgrade } from "./product.ts";
-import { atWork, slowly, threeClaims, type Scene } from "./scene.ts";
+import { atWork, patience, slowly, threeClaims, type Scene } from "./scene.ts";
 
 const admin = adminClient();
 const disks = new Disks();
@@ -34,8 +34,11 @@ describe.runIf(ownNodes)("on our own nodes", () => {
     onTestFinished(async () => upgrade(admin));
     await upgrade(admin, { logLevel: "debug" });
 
-    const after = new Set(await podNames());
-    expect(before.filter((name) => after.has(name))).toEqual([]);
+    // The last of the old ones may still be ending.
+    await eventually(async () => {
+      const after = new Set(await podNames());
+      return before.every((name) => !after.has(name));
+    }, patience);
     await expectSameJob(here, job);
   });
 });

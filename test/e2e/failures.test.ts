@@ -28,7 +28,12 @@ describe.runIf(ownNodes)("on our own nodes", () => {
 
     expect(status).toMatchObject({ phase: "Failed", attempts: 2 });
     expect(status.lastFailure?.message).toContain("40Mi");
-    await expectNothingWritten(here);
+    // Whoever is killed like this cannot tidy up: what it began keeps its temporary name.
+    expect(filesOf(here)).not.toContain("web-01.qcow2");
+    await expectUntouched(here);
+    await here.imageDiff("again", { output: { claimName: "thin", path: "web-01.qcow2" } });
+    await here.ready("OverlayReady", "again");
+    expect(filesOf(here)).toEqual(["lost+found", "web-01.qcow2"]);
   });
 
   test("an engine that is killed begins again, and leaves nothing half-done", async () => {
