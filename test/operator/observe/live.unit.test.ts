@@ -1,0 +1,69 @@
+/** The last look before a Job is made: what a list says, and what was heard while it was read. */
+import { expect, test } from "vitest";
+import type { Job } from "kubernetes-types/batch/v1.d.ts";
+import type { Pod } from "kubernetes-types/core/v1.d.ts";
+import type { ImageDiff } from "../../../src/api/resource.ts";
+import type { Client } from "../../../src/kube/client.ts";
+import { Store } from "../../../src/kube/store.ts";
+import type { Caches } from "../../../src/operator/observe/caches.ts";
+import { imageDiffIndexes, jobIndexes, podIndexes } from "../../../src/operator/observe/indexes.ts";
+import { Observer } from "../../../src/operator/observe/observe.ts";
+import { Places } from "../../../src/operator/observe/places.ts";
+import { Pods, type StoredImageDiff } from "../../../src/operator/resources.ts";
+import { observed, settings } from "../plan/builders.ts";
+
+const { resource } = observed();
+const { namespace = "" } = resource.metadata;
+
+function pod(name: string, resourceVersion: string): Pod {
+  const claimName = resource.spec.modified.claimName;
+  return {
+    metadata: { name, namespace, uid: name, resourceVersion },
+    spec: { containers: [], volumes: [{ name: "v", persistentVolumeClaim: { claimName } }] },
+    status: { phase: "Running" },
+  };
+}
+
+/** The names of the users, where a list as of moment 100 has some pods and the cache others. */
+async function users(listed: Pod[], cached: Pod[], stored: ImageDiff = resource) {
+  const caches = {
+    imageDiffs: new Store<StoredImageDiff>(imageDiffIndexes),
+    jobs: new Store<Job>(jobIndexes),
+    pods: new Store<Pod>(podIndexes),
+    claims: new Store({}),
+    volumes: new Store({}),
+    storageClasses: new Store({}),
+  };
+  const client = {
+    withTimeout: () => client,
+    list: async (type: unknown) => {
+      // They are heard of while the answer is on its way.
+      caches.pods.replaceAll(cached);
+      return { items: type === Pods ? listed : [stored], resourceVersion: "100" };
+    },
+  };
+  const observer = new Observer({
+    client: client as unknown as Client,
+    caches: caches as unknown as Caches,
+    places: new Places(caches.jobs, caches.pods),
+    settings,
+  });
+  const live = await observer.observeLive(resource);
+  return live.users.map(({ pod: { metadata } }) => metadata?.name);
+}
+
+test("a pod that came after the list was read counts; one that had gone by then does not", async () => {
+  const listed = [pod("a", "90")];
+  const cached = [pod("a", "90"), pod("gone", "80"), pod("new", "101")];
+  expect(await users(listed, cached)).toEqual(["a", "new"]);
+});
+
+test("a pod is one user, however new the cache's version of it is", async () => {
+  expect(await users([pod("a", "90")], [pod("a", "110")])).toEqual(["a"]);
+});
+
+test("no Job is made of a resource that has changed since", async () => {
+  const { metadata } = resource;
+  const changed = { ...resource, metadata: { ...metadata, resourceVersion: "other" } };
+  await expect(users([], [], changed)).rejects.toThrow("has changed");
+});
