@@ -41,6 +41,17 @@ export function controllerSettings(flags: ControllerFlags): ControllerSettings {
   };
 }
 
+/**
+ * What an environment variable says that stands for a flag without a value.
+ * @throws Failure if it is neither true nor false.
+ */
+export function isTrue(variable: string): boolean {
+  const text = process.env[variable] ?? "";
+  if (text === "true" || text === "1") return true;
+  if (text === "false" || text === "0" || text === "") return false;
+  throw new Failure("InvalidUsage", `${variable}=${text}: must be true or false.`);
+}
+
 function wholeNumber(flag: string, text: string, least: number, most: number): number {
   const value = /^[0-9]{1,9}$/.test(text) ? Number(text) : NaN;
   if (value >= least && value <= most) return value;

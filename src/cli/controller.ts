@@ -22,6 +22,8 @@ export interface ControllerFlags {
   logLevel: string;
 }
 
+const ALONE = "NO_LEADER_ELECT";
+
 export function addController(program: Command, { voice, exit }: CommandContext): void {
   const option = (flags: string, description: string, variable: string) =>
     new Option(flags, description).env(`IMAGEDIFF_${variable}`);
@@ -104,7 +106,7 @@ export function addController(program: Command, { voice, exit }: CommandContext)
       option(
         "--no-leader-elect",
         "do not ask who leads: only for a controller that is alone",
-        "NO_LEADER_ELECT",
+        ALONE,
       ),
     )
     .addOption(
@@ -129,13 +131,16 @@ export function addController(program: Command, { voice, exit }: CommandContext)
         .choices(["debug", "info", "warn", "error"])
         .default("info"),
     )
-    .action(async (names: string[], flags: ControllerFlags) => {
+    .action(async (names: string[], flags: ControllerFlags, command: Command) => {
       try {
         takeNames(names, []);
-        const { controllerSettings } = await import("./controller-settings.ts");
+        const { controllerSettings, isTrue } = await import("./controller-settings.ts");
+        // A flag without a value counts as given where its variable is there, whatever it says.
+        const isVariable = command.getOptionValueSource("leaderElect") === "env";
+        const leaderElect = isVariable ? !isTrue(`IMAGEDIFF_${ALONE}`) : flags.leaderElect;
         const settings = controllerSettings(flags);
         const { runController } = await import("./controller-process.ts");
-        await runController(flags, settings);
+        await runController({ ...flags, leaderElect }, settings);
         exit(ExitCode.Done);
       } catch (error) {
         exit(fail(voice, {}, error));

@@ -85,6 +85,12 @@ const usage: Wrong[] = [
     says: /--concurrency many: must be/,
   },
   {
+    name: "a variable that is neither true nor false",
+    args: image,
+    env: { IMAGEDIFF_NO_LEADER_ELECT: "maybe" },
+    says: /IMAGEDIFF_NO_LEADER_ELECT=maybe: must be true or false/,
+  },
+  {
     name: "no such kubeconfig",
     args: [...image, "--kubeconfig", "/nowhere/config"],
     says: /--kubeconfig \/nowhere\/config: .*no such file/,
