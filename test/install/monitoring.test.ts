@@ -189,6 +189,19 @@ const cases: Case[] = [
     at: "45m",
   },
   {
+    alert: "ImageDiffFailed",
+    when: "old ones lie about, and nobody looked for a while",
+    values: { [series("imagediff_imagediffs", { phase: "Failed" })]: "3x10 _x39 3x60" },
+    at: "60m",
+  },
+  {
+    alert: "ImageDiffFailed",
+    when: "there is one more since somebody looks again",
+    values: { [series("imagediff_imagediffs", { phase: "Failed" })]: "3x10 _x39 3x5 4x60" },
+    at: "60m",
+    fires: {},
+  },
+  {
     alert: "ImageDiffNothingFinishes",
     when: "one waits through the day",
     values: {
@@ -301,8 +314,11 @@ describe("dashboard", () => {
   test("it asks for each of the controller's own metrics", async () => {
     const own = [...(await known()).keys()].filter((name) => name.startsWith("imagediff_"));
     const asked = new Set(expressions.flatMap(namesIn).map(baseName));
-    // How often a cache was filled anew is for those who look for a fault.
-    expect(own.filter((name) => !asked.has(name))).toEqual(["imagediff_relists_total"]);
+    // How often a cache was filled anew, or a watch ended, is for those who look for a fault.
+    expect(own.filter((name) => !asked.has(name))).toEqual([
+      "imagediff_relists_total",
+      "imagediff_watches_ended_total",
+    ]);
   });
 
   test("nobody asks for a metric or a label that the controller does not have", async () => {
