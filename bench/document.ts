@@ -28,7 +28,9 @@ export function table(rows: readonly Row[]): string {
 export function machine(): string {
   const model = cpus()[0]?.model ?? "unknown processor";
   const memory = Math.round(totalmem() / 2 ** 30);
-  return `${model}, ${availableParallelism()} cores, ${memory} GiB of memory; Linux ${release()}`;
+  // The rest of it names a build.
+  const kernel = release().split(".", 2).join(".");
+  return `${model}, ${availableParallelism()} cores, ${memory} GiB of memory; Linux ${kernel}`;
 }
 
 /** Replaces what stands between the marks of a command; the words around it are for people to write. */

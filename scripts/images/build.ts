@@ -4,8 +4,8 @@
  *
  *   npm run images -- [--arch amd64|arm64] [--fresh]
  *
- * One run at a time; nothing is done where nothing has changed since. What Debian and npm gave is kept for the next
- * build; --fresh asks them again.
+ * One run at a time; nothing is done where nothing has changed since. What Debian and npm gave is
+ * kept for the next build; --fresh asks them again.
  */
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

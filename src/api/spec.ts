@@ -59,7 +59,7 @@ const Output = withRules(
       .default(false)
       .describe("Replace a file that is already at the output's path. Default: false."),
     backingFile: BackingFileName.optional().describe(
-      "Name of the base image to record in the overlay, as it will be found from the overlay's folder. Default: ../<base claim>/<base path>, which resolves wherever claims are mounted side by side.",
+      "Name of the base image to record in the overlay, as it will be found from the overlay's folder. Default: ../<base claim>/<base path>, or ../<base claim> for a Block claim, which resolves wherever claims are mounted side by side.",
     ),
   }),
   [
@@ -129,7 +129,7 @@ export const ImageDiffSpec = withRules(
       .max(MAX_SECONDS)
       .default(14_400)
       .describe(
-        "Seconds that the work may take, retries included, before it fails. Default: 14400.",
+        "Seconds from the making of the Job in which the work must be done, or it fails: the time in which its pod does not start counts, and retries do, but not the waiting before. Default: 14400.",
       ),
     ttlSecondsAfterFinished: z
       .int()

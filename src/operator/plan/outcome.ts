@@ -118,7 +118,7 @@ function failureOf(job: Job, observation: Observation): Fault {
     const before = waited === undefined ? "" : ` Before that: ${waited.message}`;
     return {
       reason,
-      message: `The work took longer than the ${resource.spec.activeDeadlineSeconds} seconds of spec.activeDeadlineSeconds, which count waiting and retries too.${before}`,
+      message: `The work took longer than the ${resource.spec.activeDeadlineSeconds} seconds of spec.activeDeadlineSeconds, which begin with the Job: the time in which its pod does not start counts, and retries do.${before}`,
     };
   }
   if (pod !== undefined) return podFailure(pod);

@@ -260,7 +260,7 @@ describe("failure", () => {
     const late = { jobs: [failedJob("DeadlineExceeded")], pods: [killed] };
     const { status } = expectSettled(observed(late));
     expect(status.lastFailure?.message).toBe(
-      "The work took longer than the 14400 seconds of spec.activeDeadlineSeconds, which count waiting and retries too.",
+      "The work took longer than the 14400 seconds of spec.activeDeadlineSeconds, which begin with the Job: the time in which its pod does not start counts, and retries do.",
     );
     const lastFailure = { reason: "NoSpace", message: noSpace.message };
     const failedBefore = plan(observed({ ...late, status: { lastFailure } }));
