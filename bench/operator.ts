@@ -15,6 +15,7 @@ import { parseArgs } from "node:util";
 import type { ImageDiffStatus } from "../src/api/status.ts";
 import { accountName, AuditTrail, type AuditRecord } from "../test/cluster/audit.ts";
 import { adminOf, kubeconfigFor, startControlPlane } from "../test/cluster/control-plane.ts";
+import { shippedPermissions } from "../test/cluster/manifests.ts";
 import { eventually } from "../test/cluster/eventually.ts";
 import { startKubelet } from "../test/cluster/kubelet.ts";
 import { progressLine, result, succeeds } from "../test/cluster/operator/engine.ts";
@@ -39,7 +40,9 @@ const say = (text: string): void => void process.stderr.write(`${text}\n`);
 
 runOnce([process.execPath, path("scripts/build.ts")]);
 const folder = mkdtempSync(join(tmpdir(), "imagediff-bench-"));
-const plane = await startControlPlane(folder, { manifests: [path("crds"), path("deploy/base")] });
+const plane = await startControlPlane(folder, {
+  manifests: [path("crds"), ...shippedPermissions()],
+});
 const admin = adminOf(plane);
 const kubelet = await startKubelet(plane);
 const controller = await startController();

@@ -1,6 +1,7 @@
 /** Manifests in files, as a user applies them. */
 import { existsSync, readFileSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { parseAllDocuments } from "yaml";
 import type { Client, KubeObject } from "./client.ts";
 import { eventually } from "./eventually.ts";
@@ -18,6 +19,17 @@ export function readManifests(path: string): KubeObject[] {
     .map((document) => document.toJS() as KubeObject | null)
     .filter((object) => object?.kind !== undefined && object.kind !== "Kustomization")
     .map((object) => object as KubeObject);
+}
+
+const permissions = new Set([
+  ...["Namespace", "ServiceAccount"],
+  ...["ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"],
+]);
+
+/** What a user who installs the operator gives it leave to do; the operator itself runs outside. */
+export function shippedPermissions(): KubeObject[] {
+  const shipped = fileURLToPath(new URL("../../deploy/base", import.meta.url));
+  return readManifests(shipped).filter(({ kind = "" }) => permissions.has(kind));
 }
 
 /** Applies them in their order; what they define can be used from then on. */

@@ -4,19 +4,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestProject } from "vitest/node";
 import { startControlPlane, type Access } from "./control-plane.ts";
-import { readManifests } from "./manifests.ts";
+import { shippedPermissions } from "./manifests.ts";
 
 declare module "vitest" {
   interface ProvidedContext {
     cluster: Access;
   }
 }
-
-/** What a user who installs the operator gives it leave to do; the operator itself is the tests'. */
-const permissions = new Set([
-  ...["Namespace", "ServiceAccount"],
-  ...["ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"],
-]);
 
 const prefix = "imagediff-cluster-";
 
@@ -34,8 +28,8 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const folder = mkdtempSync(join(tmpdir(), `${prefix}${process.pid}-`));
   const remove = (): void => rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
   try {
-    const shipped = readManifests("deploy/base").filter(({ kind = "" }) => permissions.has(kind));
-    const plane = await startControlPlane(folder, { manifests: ["crds", ...shipped] });
+    const manifests = ["crds", ...shippedPermissions()];
+    const plane = await startControlPlane(folder, { manifests });
     // Vitest that is interrupted exits without tearing down.
     const abandon = (): void => {
       plane.kill();
