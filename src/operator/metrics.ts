@@ -90,6 +90,8 @@ export class Metrics {
 
   relisted(kind: string): void {
     this.#relists.inc({ kind });
+    // From here on it is watched: a rate needs to begin at 0.
+    this.#watchesEnded.inc({ kind, why: "end" }, 0);
   }
 
   watchEnded(kind: string, why: string): void {
