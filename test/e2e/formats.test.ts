@@ -43,7 +43,9 @@ describe.runIf(ownNodes)("on our own nodes", () => {
     const here = await scene(admin);
     for (const name of ["golden", "root", "thin"]) await here.folder(name);
     const base = { claim: "golden", path: "golden.qcow2", format: "qcow2" } as const;
-    const modified = { claim: "root", path: "web-01.vmdk", format: "vmdk" } as const;
+    // The kubelet would put other words in the place of these, if it were asked to.
+    const odd = "web-$$01-$(KUBERNETES_SERVICE_HOST).vmdk";
+    const modified = { claim: "root", path: odd, format: "vmdk" } as const;
     await here.put(await disks.as("qcow2", await disks.golden()), base);
     await here.put(await disks.as("vmdk", await disks.clone("web-01")), modified);
     const spec = (output: object): Record<string, unknown> => ({

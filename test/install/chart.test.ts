@@ -106,7 +106,10 @@ describe("every flag of imagediff controller is reached by a value", () => {
     "--max-jobs-per-node": { values: { maxJobsPerNode: 3 }, flag: "3" },
     "--concurrency": { values: { concurrency: 64 }, flag: "64" },
     "--listen": { values: { listen: { host: "[::]", port: 9000 } }, flag: "[::]:9000" },
-    "--no-leader-elect": { values: { leaderElection: { enabled: false } }, flag: false },
+    "--no-leader-elect": {
+      values: { replicas: 1, leaderElection: { enabled: false } },
+      flag: false,
+    },
     "--lease-namespace": {
       values: { leaderElection: { leaseNamespace: "kube-system" } },
       flag: "kube-system",
@@ -177,6 +180,20 @@ test("where namespaces are named, nothing but the definition is the whole cluste
     .map(({ metadata }) => metadata?.namespace);
   expect(roles).toHaveLength(3);
   expect(new Set(roles)).toEqual(new Set(["a", "b", "imagediff-system"]));
+});
+
+test("without an election there is one replica, and no second one while it is replaced", async () => {
+  const leaderElection = { enabled: false };
+  await expect(render({ leaderElection })).rejects.toThrow("set replicas=1");
+  const alone = the(await render({ replicas: 1, leaderElection }), "Deployment") as Deployment;
+  expect(alone.spec?.strategy).toEqual({ type: "Recreate" });
+});
+
+test("engines without any limit have none by default either", async () => {
+  const engine = { limits: { cpu: null, memory: null }, requests: { cpu: null, memory: null } };
+  const { spec } = the(await render({ engine }), "Deployment") as Deployment;
+  const env = containerOf(spec).env?.filter(({ name }) => /ENGINE_(LIMITS|REQUESTS)/.test(name));
+  expect(env?.map(({ value }) => value)).toEqual(["", ""]);
 });
 
 test("without the value, there is no such object", async () => {

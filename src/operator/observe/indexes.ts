@@ -56,6 +56,20 @@ export function takesPlace(job: Job): boolean {
   return !isOver(job) && (spec?.suspend !== true || active + terminating > 0);
 }
 
+/**
+ * Seconds for which a Job without a pod counts. One that is refused its pod for longer, by a
+ * quota say, holds nothing and must not hold others up.
+ */
+const PODLESS_SECONDS = 60;
+
+/** Whether a Job that has no pod is about to get one. */
+export function awaitsPod({ status }: Job, now: Date): boolean {
+  // The Job controller sets it when it first sees the Job, and again when it is resumed.
+  const { startTime } = status ?? {};
+  if (startTime === undefined) return true;
+  return (now.getTime() - Date.parse(startTime)) / 1000 < PODLESS_SECONDS;
+}
+
 /** Whether a Job has come to its end. */
 export function isOver({ status }: Job): boolean {
   return (status?.conditions ?? []).some(

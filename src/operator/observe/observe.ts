@@ -91,7 +91,7 @@ export class Observer {
     return {
       ...observation,
       users: [...users, ...startingUsers(caches, places, now, { namespace, claims, uid })],
-      load: places.load(keyText({ namespace, name }), uid),
+      load: places.load(keyText({ namespace, name }), uid, now),
     };
   }
 
@@ -111,8 +111,9 @@ export class Observer {
     const { namespace = "", name, uid = "" } = resource.metadata;
     const names = claimsOf(resource);
     const estimate = finishedEstimate(caches, resource);
+    const moment = now();
     return {
-      now: now(),
+      now: moment,
       resource,
       status: resource.status ?? {},
       settings,
@@ -123,7 +124,7 @@ export class Observer {
       pods: caches.pods.by("job", keyText({ namespace, name: jobName(resource) })),
       happenings: [],
       ...(estimate === undefined ? {} : { estimate }),
-      load: places.load(keyText({ namespace, name }), uid),
+      load: places.load(keyText({ namespace, name }), uid, moment),
     };
   }
 

@@ -5,7 +5,8 @@ import { compareVersions } from "../../kube/resource-version.ts";
 import { keyOf, keyText, type ObjectKey } from "../../kube/resource-type.ts";
 import type { Change } from "../../kube/store.ts";
 import type { Load } from "../plan/observation.ts";
-import { controllerUid, hasEnded, takesPlace } from "./indexes.ts";
+import { pinnedNode } from "../plan/job/affinity.ts";
+import { awaitsPod, controllerUid, hasEnded, takesPlace } from "./indexes.ts";
 import type { Objects } from "./scoped.ts";
 
 /** The ImageDiff whose Job it is. */
@@ -47,7 +48,7 @@ export class Places {
   }
 
   /** What others have under way, as the resource with that key and uid sees it. */
-  load(key: string, uid: string): Load {
+  load(key: string, uid: string, now: Date): Load {
     const others = this.#jobs
       .by("place", "taken")
       .filter((job) => !controllerUid(job).includes(uid));
@@ -57,7 +58,8 @@ export class Places {
     let unplaced = reserved;
     for (const job of others) {
       const pod = this.#pods.by("job", keyText(keyOf(job))).find((each) => !hasEnded(each));
-      const node = pod?.spec?.nodeName;
+      const node = pod?.spec?.nodeName ?? pinnedNode(job.spec?.template.spec?.affinity);
+      if (pod === undefined && !awaitsPod(job, now)) continue;
       if (node === undefined) unplaced += 1;
       else perNode.set(node, (perNode.get(node) ?? 0) + 1);
     }

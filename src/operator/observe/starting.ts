@@ -8,15 +8,9 @@ import { keyOf, keyText } from "../../kube/resource-type.ts";
 import type { ClaimUser } from "../plan/observation.ts";
 import type { StoredImageDiff } from "../resources.ts";
 import type { Caches } from "./caches.ts";
-import { claimKey, hasEnded, imageDiffIndexes } from "./indexes.ts";
+import { awaitsPod, claimKey, hasEnded, imageDiffIndexes } from "./indexes.ts";
 import type { Places } from "./places.ts";
 import { engineUse } from "./users.ts";
-
-/**
- * Seconds for which a Job without a pod counts. One that is refused its pod for longer, by a
- * quota say, holds nothing and must not hold others up.
- */
-const PODLESS_SECONDS = 60;
 
 /** Users of the claims whose pods are still to come, but for the resource's own. */
 export function startingUsers(
@@ -39,12 +33,7 @@ function podlessOwners(caches: Caches, namespace: string, now: Date): string[] {
   return caches.jobs
     .by("place", "taken")
     .filter(({ metadata }) => metadata?.namespace === namespace)
-    .filter(({ status }) => {
-      // The Job controller sets it when it first sees the Job, and again when it is resumed.
-      const { startTime } = status ?? {};
-      if (startTime === undefined) return true;
-      return (now.getTime() - Date.parse(startTime)) / 1000 < PODLESS_SECONDS;
-    })
+    .filter((job) => awaitsPod(job, now))
     .filter((job) => caches.pods.by("job", keyText(keyOf(job))).every(hasEnded))
     .flatMap(({ metadata }) => metadata?.ownerReferences ?? [])
     .filter(({ controller }) => controller === true)

@@ -9,6 +9,7 @@ import { allowed } from "./allowed.ts";
 import { timestamp } from "./conditions.ts";
 import { contextOf, momentOf, type Decision } from "./decision.ts";
 import { isLeaving, jobCondition, podsOf } from "./jobs.ts";
+import { sentence } from "./refusals.ts";
 import type { Observation } from "./observation.ts";
 import { podFailure, withLogTail } from "./pod-failure.ts";
 import { byAge, engineState, hasFailed, hasSucceeded } from "./pods.ts";
@@ -122,6 +123,12 @@ function failureOf(job: Job, observation: Observation): Fault {
     };
   }
   if (pod !== undefined) return podFailure(pod);
+  if (reason === "PodFailurePolicy") {
+    return {
+      reason: "ReportLost",
+      message: `The engine failed for good, and its pod was gone before its report was read: ${sentence(message)}`,
+    };
+  }
   const last = lastFailure === undefined ? message : `The last failure: ${lastFailure.message}`;
   return {
     reason: "BackoffLimitExceeded",

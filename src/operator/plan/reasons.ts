@@ -49,6 +49,7 @@ export const operatorReasons = {
     "Disrupted",
     "EngineKilled",
     "BackoffLimitExceeded",
+    "ReportLost",
   ],
   /** How it came out. */
   done: ["OverlayReady", "Estimated", "ResultLost"],

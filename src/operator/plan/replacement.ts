@@ -3,7 +3,7 @@ import type { Job } from "kubernetes-types/batch/v1.d.ts";
 import type { Pod } from "kubernetes-types/core/v1.d.ts";
 import { waitingStatus, type Decision } from "./decision.ts";
 import { diagnosis } from "./diagnosis.ts";
-import { pinnedNode } from "./job/affinity.ts";
+import { pinnedAffinity, pinnedNode } from "./job/affinity.ts";
 import { isCurrent, isLeaving, presentJob } from "./jobs.ts";
 import { jobName, JOB_NAME_LABEL } from "./labels.ts";
 import type { Observation } from "./observation.ts";
@@ -37,7 +37,8 @@ export function misplaced(observation: Observation): Decision | undefined {
   if (job === undefined || pinned === undefined || job.spec?.suspend === true) return undefined;
   if (diagnosis(job, observation)?.reason !== "Unschedulable") return undefined;
   const { node, obstacle } = placement(observation);
-  if (obstacle !== undefined || node === pinned) return undefined;
+  const wanted = pinnedNode(pinnedAffinity(observation.resource.spec.job?.affinity, node));
+  if (obstacle !== undefined || wanted === pinned) return undefined;
   return deletion([job], observation, `is bound to node ${pinned}, where the claims are no longer`);
 }
 

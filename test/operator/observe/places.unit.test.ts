@@ -6,6 +6,7 @@ import { Store } from "../../../src/kube/store.ts";
 import { jobIndexes, podIndexes } from "../../../src/operator/observe/indexes.ts";
 import { Places } from "../../../src/operator/observe/places.ts";
 
+const now = new Date("2026-01-02T03:04:30Z");
 const key = { namespace: "vms", name: "job-1" };
 const owner = { name: "web-01", uid: "uid-web-01" };
 const resource = { namespace: "vms", name: owner.name };
@@ -121,6 +122,31 @@ test("so is one whose ImageDiff is gone, with or without a successor of its name
 test("who has a place does not queue for one; others do, in their order", () => {
   for (const name of ["vms/web-03", "vms/web-01", "vms/web-02"]) places.settle(name, true);
   places.reserve(key, owner);
-  expect(places.load("vms/web-01", owner.uid)).toMatchObject({ jobs: 0, waitingBefore: 0 });
-  expect(places.load("vms/web-02", "uid-web-02")).toMatchObject({ jobs: 1, waitingBefore: 2 });
+  expect(places.load("vms/web-01", owner.uid, now)).toMatchObject({ jobs: 0, waitingBefore: 0 });
+  expect(places.load("vms/web-02", "uid-web-02", now)).toMatchObject({ jobs: 1, waitingBefore: 2 });
+});
+
+test("a node is as full as it may get, but not by what gets no pod or goes elsewhere", () => {
+  const required = {
+    nodeSelectorTerms: [
+      { matchFields: [{ key: "metadata.name", operator: "In", values: ["node-7"] }] },
+    ],
+  };
+  const nodeAffinity = { requiredDuringSchedulingIgnoredDuringExecution: required };
+  const jobOf = (name: string, startTime: string, affinity = {}): Job => ({
+    metadata: { namespace: "vms", name },
+    spec: { template: { spec: { containers: [], affinity } } },
+    status: { startTime },
+  });
+  jobs.replaceAll([
+    jobOf("new", "2026-01-02T03:04:20Z"),
+    jobOf("refused", "2026-01-02T03:00:00Z"),
+    jobOf("pinned", "2026-01-02T03:04:20Z", { nodeAffinity }),
+  ]);
+  const { jobs: all, unplaced, perNode } = places.load("vms/web-01", owner.uid, now);
+  expect({ all, unplaced, perNode }).toEqual({
+    all: 3,
+    unplaced: 1,
+    perNode: new Map([["node-7", 1]]),
+  });
 });

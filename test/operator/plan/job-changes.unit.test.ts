@@ -269,6 +269,21 @@ describe("a pod that no node can take", () => {
     expect(readyMessage(made)).toContain("is bound to node node-9, where the claims are no longer");
   });
 
+  test.each<object | null>([
+    { key: "metadata.name", operator: "NotIn", values: ["node-3"] },
+    { key: "metadata.name", operator: "In", values: ["node-3"] },
+    null,
+  ])("stays where it was the user who named a node: %j", (field) => {
+    const required = { nodeSelectorTerms: [{ matchFields: [field] }] };
+    const nodeAffinity = { requiredDuringSchedulingIgnoredDuringExecution: required };
+    const fields = { "spec.job.affinity": { nodeAffinity } };
+    const named = jobFor(observed({ fields }));
+    const pods = [podOf(named, { status: { phase: "Pending", conditions: [condition] } })];
+    const made = planned({ fields, jobs: [named], pods });
+    expect(actions(made)).toEqual([]);
+    expect(conditions(made.status)).toContain("Ready=False/Unschedulable");
+  });
+
   test("stays as long as the claims are there", () => {
     const made = planned({ ...stands, users: [holder] });
     expect(actions(made)).toEqual([]);

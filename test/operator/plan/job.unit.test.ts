@@ -232,6 +232,13 @@ describe("what the user says", () => {
   });
 });
 
+test("names come through as they are: the kubelet makes $ of $$, and $(NAME) stays only as $$(NAME)", () => {
+  const { args } = podSpec(made({ "spec.modified.path": "a$b$$c$(PATH).img" })).container;
+  expect(args).toEqual(
+    expect.arrayContaining([expect.stringMatching(/\/a\$\$b\$\$\$\$c\$\$\(PATH\)\.img$/)]),
+  );
+});
+
 test("the image is pulled as the administrator says", () => {
   const pulled = podSpec(made({}, { settings: { ...settings, imagePullPolicy: "Always" } }));
   expect(pulled.container.imagePullPolicy).toBe("Always");

@@ -284,6 +284,15 @@ describe("failure", () => {
     expect(unseen.status.lastFailure?.reason).toBe("BackoffLimitExceeded");
   });
 
+  test("for good, without any pod, is not told as too many attempts", () => {
+    const lastFailure = { reason: "NoSpace", message: noSpace.message, exitCode: 1 };
+    const jobs = [failedJob("PodFailurePolicy")];
+    const { status } = plan(observed({ jobs, status: { lastFailure } }));
+    expect(status.lastFailure?.reason).toBe("ReportLost");
+    expect(status.lastFailure?.message).toContain("failed for good");
+    expect(status.lastFailure?.message).not.toContain(noSpace.message);
+  });
+
   test.each([
     ["before it was deleted", 21, "Ready=False/NoSpace", true],
     ["because it was deleted", 20, "Ready=False/ReplacingJob", false],

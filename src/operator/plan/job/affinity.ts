@@ -27,11 +27,11 @@ export function pinnedAffinity(
   };
 }
 
-/** The node that `pinnedAffinity` has bound a pod to, if any. */
+/** The node that a pod was bound to, by `pinnedAffinity` or by the user; undefined if to none. */
 export function pinnedNode(affinity: Affinity | undefined): string | undefined {
   const required = affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution;
   const [term] = list<NodeSelectorTerm>(required?.nodeSelectorTerms);
-  return list(term?.matchFields).findLast(({ key }) => key === "metadata.name")?.values?.[0];
+  return list(term?.matchFields).findLast((field) => field?.key === "metadata.name")?.values?.[0];
 }
 
 /** What the user wrote here has not been looked into by any schema. */

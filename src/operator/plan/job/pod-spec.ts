@@ -49,13 +49,21 @@ function engineContainer(observation: Observation): Container {
     name: ENGINE_CONTAINER,
     image: settings.engineImage,
     ...(settings.imagePullPolicy && { imagePullPolicy: settings.imagePullPolicy }),
-    args: [subcommand, "--report-file", TERMINATION_MESSAGE_PATH, ...rest],
+    args: [subcommand, "--report-file", TERMINATION_MESSAGE_PATH, ...rest].map(literally),
     ...mounts(observation),
     resources: mergedResources(settings.resources, resource.spec.job?.resources),
     securityContext: containerSecurity,
     terminationMessagePath: TERMINATION_MESSAGE_PATH,
     terminationMessagePolicy: "File",
   };
+}
+
+/**
+ * The kubelet puts variables in the place of `$(NAME)`, and `$` in that of `$$`: a file's name must
+ * come through as it is (Container.args in the API's reference).
+ */
+function literally(argument: string): string {
+  return argument.replaceAll("$", () => "$$");
 }
 
 const podSecurity: PodSecurityContext = {
