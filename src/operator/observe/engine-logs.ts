@@ -1,5 +1,6 @@
 /** The end of an engine's log, where its progress is, read no more often than it is worth. */
 import { ApiError, isForbidden } from "../../kube/api-error.ts";
+import { Backoff } from "../../kube/backoff.ts";
 import type { Client } from "../../kube/client.ts";
 import type { Pod } from "kubernetes-types/core/v1.d.ts";
 import type { Observation } from "../plan/observation.ts";
@@ -11,10 +12,18 @@ import { hasEnded } from "./indexes.ts";
 const INTERVAL_SECONDS = 5;
 /** How long a log is waited for: a node that is gone does not even refuse. */
 const PATIENCE_SECONDS = 3;
-/** Seconds until a log is asked for again whose node did not answer. */
+/** Seconds for which a log is left alone in the end whose node goes on not to answer. */
 const SILENT_SECONDS = 60;
 /** Lines of the log that are read: the last progress line, or what a failure left behind. */
 const LINES = 20;
+
+interface Read {
+  until: number;
+  state: string;
+  text?: string;
+  /** A busy cluster may be slow for once; a node that is gone must not cost a wait each time. */
+  silence: Backoff;
+}
 
 export class EngineLogs {
   readonly #client: Client;
@@ -23,7 +32,7 @@ export class EngineLogs {
    * is. Of one that has ended the text is kept: the decision that needs it comes once the Job
    * controller has judged the end.
    */
-  readonly #reads = new Map<string, { until: number; state: string; text?: string }>();
+  readonly #reads = new Map<string, Read>();
 
   constructor(client: Client) {
     this.#client = client.withTimeout(PATIENCE_SECONDS * 1000);
@@ -42,9 +51,12 @@ export class EngineLogs {
     if (last?.state === state && (performance.now() < last.until || last.text !== undefined)) {
       return last.text;
     }
+    const silence =
+      last?.silence ??
+      new Backoff({ firstSeconds: INTERVAL_SECONDS, maxSeconds: SILENT_SECONDS, jitter: 0 });
     const leaveAlone = (seconds: number, text?: string): void => {
       const until = performance.now() + seconds * 1000;
-      this.#reads.set(uid, { until, state, ...(text === undefined ? {} : { text }) });
+      this.#reads.set(uid, { until, state, silence, ...(text === undefined ? {} : { text }) });
     };
     leaveAlone(INTERVAL_SECONDS);
     const { namespace, name = "" } = pod.metadata ?? {};
@@ -54,12 +66,13 @@ export class EngineLogs {
         { namespace, name, subresource: "log" },
         { container: ENGINE_CONTAINER, tailLines: String(LINES) },
       );
+      silence.reset();
       if (hasEnded(pod)) leaveAlone(INTERVAL_SECONDS, text);
       return text;
     } catch (error) {
       if (isForbidden(error)) throw error;
       // Its node does not answer; else the container is not there yet, or any more.
-      if (!(error instanceof ApiError)) leaveAlone(SILENT_SECONDS);
+      if (!(error instanceof ApiError)) leaveAlone(silence.next());
       return undefined;
     }
   }

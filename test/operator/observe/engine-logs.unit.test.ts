@@ -29,17 +29,38 @@ function logsBy(answer: Transport): { logs: EngineLogs; asked: () => number } {
 const silence: Transport = async ({ signal }) =>
   new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
 
-test("a node that does not answer is waited for three seconds, and then left alone", async () => {
+test("a node that does not answer is waited for three seconds, and then left alone for longer and longer", async () => {
   const { logs, asked } = logsBy(silence);
+  let requests = 0;
+  for (const pause of [5, 10, 20, 40, 60, 60]) {
+    const read = logs.read(running);
+    await vi.advanceTimersByTimeAsync(3000);
+    expect(await read).toBeUndefined();
+    requests += 1;
+    await vi.advanceTimersByTimeAsync((pause - 1) * 1000);
+    expect(await logs.read(running)).toBeUndefined();
+    expect(asked(), `${pause} s are not over`).toBe(requests);
+    await vi.advanceTimersByTimeAsync(2000);
+  }
+});
+
+test("one that answers again is asked as often as before", async () => {
+  let answer: Transport = silence;
+  const { logs, asked } = logsBy(async (request) => answer(request));
+  for (const pause of [5, 10]) {
+    const read = logs.read(running);
+    await vi.advanceTimersByTimeAsync(3000 + pause * 1000);
+    await read;
+  }
+  answer = async () => said("on it");
+  expect(await logs.read(running)).toBe("on it");
+  await vi.advanceTimersByTimeAsync(5000);
+  answer = silence;
   const read = logs.read(running);
-  await vi.advanceTimersByTimeAsync(3000);
-  expect(await read).toBeUndefined();
-  await vi.advanceTimersByTimeAsync(59_000);
-  expect(await logs.read(running)).toBeUndefined();
-  expect(asked()).toBe(1);
-  await vi.advanceTimersByTimeAsync(2000);
+  await vi.advanceTimersByTimeAsync(3000 + 5000);
+  await read;
   void logs.read(running);
-  expect(asked()).toBe(2);
+  expect(asked()).toBe(5);
 });
 
 test("a connection that breaks, or a container that is not there yet, is no failure", async () => {
