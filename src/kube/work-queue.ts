@@ -43,6 +43,11 @@ export class WorkQueue {
     return this.#ready.size;
   }
 
+  /** From the call of `run` until the last of its handlers has ended. */
+  get running(): boolean {
+    return this.#signal !== undefined;
+  }
+
   /** Has the key handled as soon as there is room; once more where it is being handled now. */
   add(key: string): void {
     this.forget(key);

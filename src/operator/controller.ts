@@ -53,8 +53,6 @@ export class Controller {
   readonly #reconciler: Reconciler;
   readonly #events: EventRecorder;
   readonly #election: Election | undefined;
-  /** Whether this replica leads and looks at resources. */
-  #works = false;
   /** Ends the requests that take too long for a farewell. */
   readonly #tooLate = new AbortController();
 
@@ -62,7 +60,7 @@ export class Controller {
     this.#options = options;
     const { log, settings, election, identity, namespaces, concurrency } = options;
     this.metrics = new Metrics({
-      queueDepth: () => (this.#works ? this.#queue.depth : 0),
+      queueDepth: () => (this.#queue.running ? this.#queue.depth : 0),
       leading: () => this.leading,
       imageDiffs: () => this.#caches.imageDiffs.all(),
     });
@@ -93,7 +91,7 @@ export class Controller {
         caches: () => this.#caches,
         places: () => this.#places,
         // Whoever comes to lead looks at everything: until then nothing has to be remembered.
-        wake: (key) => this.#works && this.#queue.add(key),
+        wake: (key) => this.#queue.running && this.#queue.add(key),
         wakeWaiting: () => this.#wakeWaiting(),
         placed: () => {
           if (settings.maxJobsPerNode !== undefined) this.#wakeWaiting();
@@ -151,13 +149,11 @@ export class Controller {
       log.info({}, "leads");
       await Promise.race([this.#caches.whenSynced(), aborted(leading)]);
       if (leading.aborted) return;
-      this.#works = true;
       for (const { metadata } of this.#caches.imageDiffs.all()) {
         this.#queue.add(`${metadata?.namespace}/${metadata?.name}`);
       }
       for (const key of this.#places.keys()) this.#queue.add(key);
       await this.#queue.run(leading);
-      this.#works = false;
       await this.#events.flush();
     };
     if (this.#election === undefined) await lead(signal);
@@ -188,8 +184,8 @@ export class Controller {
   }
 
   #wakeWaiting(): void {
+    if (!this.#queue.running) return;
     const free = this.#places.free(this.#options.settings.maxJobs);
-    if (!this.#works) return;
     for (const key of this.#places.next(free)) this.#queue.add(key);
   }
 }

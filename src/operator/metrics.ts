@@ -107,8 +107,9 @@ export class Metrics {
       this.#jobSeconds.observe({ phase }, seconds);
     }
     // An Estimate has no claim for its output: it saves nothing yet.
-    const isWritten = output?.claimName !== undefined;
-    this.#savedBytes.inc(isWritten ? Math.max(0, savings?.savedBytes ?? 0) : 0);
+    if (output?.claimName !== undefined) {
+      this.#savedBytes.inc(Math.max(0, savings?.savedBytes ?? 0));
+    }
     this.#scannedBytes.inc(output?.virtualSizeBytes ?? 0);
   }
 

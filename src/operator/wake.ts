@@ -65,9 +65,11 @@ export function listeners({
         jobName === undefined
           ? undefined
           : caches().jobs.get({ namespace: pod.metadata?.namespace, name: jobName });
-      if (job !== undefined) wakeOwner(wake, { after: job });
-      // A pod that comes to its node no longer might come to any other.
-      if (job !== undefined && before?.spec?.nodeName !== after?.spec?.nodeName) placed();
+      if (job !== undefined) {
+        wakeOwner(wake, { after: job });
+        // A pod that comes to its node no longer might come to any other.
+        if (before?.spec?.nodeName !== after?.spec?.nodeName) placed();
+      }
       if (sameUse(before, after)) return;
       for (const claim of claimNames(pod)) wakeByClaim(pod.metadata?.namespace, claim);
     },

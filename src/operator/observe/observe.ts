@@ -24,6 +24,9 @@ import { cachedUsers, usersAmong } from "./users.ts";
 /** Pods that hold no claim any more are not worth listing. */
 const NOT_ENDED = "status.phase!=Succeeded,status.phase!=Failed";
 
+/** All but what other resources are about to do, which is only true at the moment of the plan. */
+type Known = Omit<Observation, "load">;
+
 export interface ObserverOptions {
   client: Client;
   caches: Caches;
@@ -44,7 +47,7 @@ export class Observer {
   /** What the caches know, with the engine's log and the events where a decision needs them. */
   async observe(resource: ImageDiff): Promise<Observation> {
     const { client } = this.#options;
-    const cached = this.withOthers(this.fromCaches(resource));
+    const cached = this.withOthers(this.#fromCaches(resource));
     // How a Job came out is said by its pods, of which the cache may hear later than of the Job.
     const observation = cached.jobs.some((job) => hasUnseenEnd(job, cached))
       ? { ...cached, pods: await this.#livePods(resource) }
@@ -59,7 +62,7 @@ export class Observer {
    * @throws ApiError Conflict where the resource itself has changed or gone since: its cache is
    * behind, and no Job must be made on what it was.
    */
-  async observeLive(resource: ImageDiff): Promise<Observation> {
+  async observeLive(resource: ImageDiff): Promise<Known> {
     const { client } = this.#options;
     const { namespace = "", name, uid = "" } = resource.metadata;
     const [{ items, resourceVersion }, same] = await Promise.all([
@@ -73,7 +76,7 @@ export class Observer {
         message,
       });
     }
-    const observation = this.fromCaches(resource);
+    const observation = this.#fromCaches(resource);
     const listed = usersAmong(this.#options.caches, items, claimsOf(resource), uid);
     // The answers took a while, in which the cache may have heard of new pods.
     const newer = observation.users.filter(({ pod }) => isNewer(pod, resourceVersion));
@@ -83,7 +86,7 @@ export class Observer {
   }
 
   /** With what other resources are about to do, as it is known at this very moment. */
-  withOthers(observation: Observation): Observation {
+  withOthers(observation: Known): Observation {
     const { caches, places } = this.#options;
     const { resource, now, users } = observation;
     const { namespace = "", name, uid = "" } = resource.metadata;
@@ -106,14 +109,13 @@ export class Observer {
   }
 
   /** Without a word to the API server. */
-  fromCaches(resource: ImageDiff): Observation {
-    const { caches, places, settings, now = () => new Date() } = this.#options;
-    const { namespace = "", name, uid = "" } = resource.metadata;
+  #fromCaches(resource: ImageDiff): Known {
+    const { caches, settings, now = () => new Date() } = this.#options;
+    const { namespace = "", uid = "" } = resource.metadata;
     const names = claimsOf(resource);
     const estimate = finishedEstimate(caches, resource);
-    const moment = now();
     return {
-      now: moment,
+      now: now(),
       resource,
       status: resource.status ?? {},
       settings,
@@ -124,7 +126,6 @@ export class Observer {
       pods: caches.pods.by("job", keyText({ namespace, name: jobName(resource) })),
       happenings: [],
       ...(estimate === undefined ? {} : { estimate }),
-      load: places.load(keyText({ namespace, name }), uid, moment),
     };
   }
 

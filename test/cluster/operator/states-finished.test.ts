@@ -4,7 +4,7 @@ import { adminClient } from "../cluster.ts";
 import { eventually } from "../eventually.ts";
 import { expectKstatus, type Verdict } from "../../operator/plan/kstatus.ts";
 import { fails, result, succeeds } from "./engine.ts";
-import { conditionOf, expectFailed, expectGoesOn, onlyJob, placed } from "./states.ts";
+import { conditionOf, expectFailed, expectGoesOn, onlyJob, placed, working } from "./states.ts";
 import { startController, world, type World } from "./world.ts";
 
 const admin = adminClient();
@@ -82,9 +82,7 @@ test("work that goes on when another controller with another engine image starts
   await here.claims();
   await here.imageDiff();
   const { stop } = await startController(admin, here.space);
-  const pod = await placed(here);
-  await pod.start();
-  await here.ready("Starting");
+  const pod = await working(here);
   const { uid } = (await onlyJob(here)).metadata ?? {};
   await stop();
   await startController(admin, here.space, {

@@ -18,6 +18,7 @@ import {
   onlyJob,
   placed,
   waitingPod,
+  working,
 } from "./states.ts";
 import { startController, world, type World } from "./world.ts";
 
@@ -33,9 +34,7 @@ const scenes = {
     await here.claims();
     const most = await mostAtOnce(here);
     await here.imageDiff();
-    const pod = await placed(here);
-    await pod.start();
-    await here.ready("Starting");
+    const pod = await working(here);
     await admin.delete(`/api/v1/namespaces/${here.space}/pods/${pod.name}`);
     const { lastFailure, attempts } = await expectGoesOn(here);
     expect(attempts).toBe(2);
@@ -122,9 +121,7 @@ test("a pod that outlives its Job and does the work: that counts", async () => {
   const here = await world(admin);
   await here.claims();
   await here.imageDiff();
-  const pod = await placed(here);
-  await pod.start();
-  await here.ready("Starting");
+  const pod = await working(here);
   await admin.delete(jobPath(here, await onlyJob(here)), { propagationPolicy: "Orphan" });
   await expectWaiting(here, "ReplacingJob", [`Pod ${pod.name} has outlived its Job`]);
   await pod.terminate({ exitCode: 0, message: JSON.stringify(result()) });
@@ -192,9 +189,7 @@ test("a suspended Job that is deleted by hand is made again when it is wanted", 
 
 /** While no controller is there, the engine does its work and its pod is deleted. */
 async function unheard(here: World, stop: () => Promise<void>, message: string): Promise<void> {
-  const pod = await placed(here);
-  await pod.start();
-  await here.ready("Starting");
+  const pod = await working(here);
   await stop();
   await pod.terminate({ exitCode: 0, message });
   const path = jobPath(here, await onlyJob(here));

@@ -13,6 +13,7 @@ import {
   onlyJob,
   placed,
   waitingPod,
+  working,
 } from "./states.ts";
 import { world } from "./world.ts";
 
@@ -37,9 +38,7 @@ const scenes = {
     expect(waiting.progress, "there is none between attempts").toBeUndefined();
     expect(waiting.completionTime).toBeUndefined();
 
-    const second = await placed(here);
-    await second.start();
-    await here.ready("Starting");
+    const second = await working(here);
     second.log().append("the second\n");
     await second.terminate({ exitCode: 1 });
     const failed = await expectFailed(here, "InternalError", ["exit code 1"]);
@@ -74,9 +73,7 @@ const scenes = {
     const here = await world(admin);
     await here.claims();
     await here.imageDiff("web-01", { backoffLimit: 0 });
-    const pod = await placed(here);
-    await pod.start();
-    await here.ready("Starting");
+    const pod = await working(here);
     await admin.post(`/api/v1/namespaces/${here.space}/pods/${pod.name}/eviction`, {
       apiVersion: "policy/v1",
       kind: "Eviction",
@@ -90,9 +87,7 @@ const scenes = {
     const here = await world(admin);
     await here.claims();
     await here.imageDiff("web-01", { activeDeadlineSeconds: 4 });
-    const pod = await placed(here);
-    await pod.start();
-    await here.ready("Starting");
+    const pod = await working(here);
     const { attempts } = await expectFailed(here, "DeadlineExceeded", [
       "longer than the 4 seconds of spec.activeDeadlineSeconds",
     ]);

@@ -10,8 +10,8 @@ import {
   expectGoesOn,
   expectWaiting,
   nodesOf,
-  placed,
   waitingPod,
+  working,
 } from "./states.ts";
 import { world, type World } from "./world.ts";
 
@@ -192,9 +192,7 @@ const scenes = {
       const here = await world(admin);
       await here.claims();
       await here.imageDiff();
-      const pod = await placed(here);
-      await pod.start();
-      await here.ready("Starting");
+      const pod = await working(here);
       await here.user("vm", "root");
       await pod.terminate({ exitCode: 1 });
       // But it is not tried again as long as the user is there.

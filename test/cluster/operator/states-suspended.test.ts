@@ -12,6 +12,7 @@ import {
   onlyJob,
   placed,
   waitingPod,
+  working,
 } from "./states.ts";
 import { world, type World } from "./world.ts";
 
@@ -149,9 +150,7 @@ test("the retries and the deadline can be edited while the engine runs", async (
   const here = await world(admin);
   await here.claims();
   await here.imageDiff();
-  const pod = await placed(here);
-  await pod.start();
-  await here.ready("Starting");
+  const pod = await working(here);
   const { uid } = (await onlyJob(here)).metadata ?? {};
   await here.edit({ backoffLimit: 0, activeDeadlineSeconds: 600 });
   await eventually(async () => {

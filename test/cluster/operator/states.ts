@@ -109,6 +109,14 @@ export async function placed(here: World, name = "web-01"): Promise<PlayedPod> {
   return here.kubelet.run(await waitingPod(here, name));
 }
 
+/** The same, with the engine started in it, and the status telling so. */
+export async function working(here: World): Promise<PlayedPod> {
+  const pod = await placed(here);
+  await pod.start();
+  await here.ready("Starting");
+  return pod;
+}
+
 /**
  * Expects that the work goes on without a hand on the resource: its engine starts and succeeds,
  * and it is Ready.
