@@ -47,11 +47,7 @@ export class Observer {
   /** What the caches know, with the engine's log and the events where a decision needs them. */
   async observe(resource: ImageDiff): Promise<Observation> {
     const { client } = this.#options;
-    const cached = this.withOthers(this.#fromCaches(resource));
-    // How a Job came out is said by its pods, of which the cache may hear later than of the Job.
-    const observation = cached.jobs.some((job) => hasUnseenEnd(job, cached))
-      ? { ...cached, pods: await this.#livePods(resource) }
-      : cached;
+    const observation = this.withOthers(await this.#withEndsSeen(this.#fromCaches(resource)));
     const log = wantsLog(observation) ? await this.#logs.read(observation) : undefined;
     const happenings = needsHappenings(observation) ? await happeningsOf(client, observation) : [];
     return { ...observation, happenings, ...(log === undefined ? {} : { log }) };
@@ -76,7 +72,8 @@ export class Observer {
         message,
       });
     }
-    const observation = this.#fromCaches(resource);
+    // Meanwhile it may have been started and be done.
+    const observation = await this.#withEndsSeen(this.#fromCaches(resource));
     const listed = usersAmong(this.#options.caches, items, claimsOf(resource), uid);
     // The answers took a while, in which the cache may have heard of new pods.
     const newer = observation.users.filter(({ pod }) => isNewer(pod, resourceVersion));
@@ -96,6 +93,12 @@ export class Observer {
       users: [...users, ...startingUsers(caches, places, now, { namespace, claims, uid })],
       load: places.load(keyText({ namespace, name }), uid, now),
     };
+  }
+
+  /** How a Job came out is said by its pods, of which the cache may hear later than of the Job. */
+  async #withEndsSeen(known: Known): Promise<Known> {
+    if (!known.jobs.some((job) => hasUnseenEnd(job, known))) return known;
+    return { ...known, pods: await this.#livePods(known.resource) };
   }
 
   async #livePods(resource: ImageDiff): Promise<Pod[]> {
@@ -160,7 +163,7 @@ function isNewer({ metadata }: Pod, moment: string): boolean {
 }
 
 /** Whether a Job has ended of whose end the cache may not have heard all that its pods say. */
-function hasUnseenEnd(job: Job, { status, pods }: Observation): boolean {
+function hasUnseenEnd(job: Job, { status, pods }: Known): boolean {
   if (status.completionTime !== undefined || !isOver(job)) return false;
   // A success is one pod's; of failures nobody can tell which was the last.
   return !pods.some((pod) => pod.status?.phase === "Succeeded");

@@ -10,7 +10,7 @@ import { imageDiffIndexes, jobIndexes, podIndexes } from "../../../src/operator/
 import { Observer } from "../../../src/operator/observe/observe.ts";
 import { Places } from "../../../src/operator/observe/places.ts";
 import { Pods, type StoredImageDiff } from "../../../src/operator/resources.ts";
-import { observed, settings } from "../plan/builders.ts";
+import { jobFor, observed, podOf, settings } from "../plan/builders.ts";
 
 const { resource } = observed();
 const { namespace = "" } = resource.metadata;
@@ -24,8 +24,15 @@ function pod(name: string, resourceVersion: string): Pod {
   };
 }
 
-/** The names of the users, where a list as of moment 100 has some pods and the cache others. */
-async function users(listed: Pod[], cached: Pod[], stored: ImageDiff = resource) {
+interface World {
+  /** What a list says, as of moment 100. */
+  listed?: Pod[];
+  /** What the caches hear of while the answer is on its way. */
+  heard?: { pods?: Pod[]; jobs?: Job[] };
+  stored?: ImageDiff;
+}
+
+async function live({ listed = [], heard = {}, stored = resource }: World) {
   const caches = {
     imageDiffs: new Store<StoredImageDiff>(imageDiffIndexes),
     jobs: new Store<Job>(jobIndexes),
@@ -37,8 +44,8 @@ async function users(listed: Pod[], cached: Pod[], stored: ImageDiff = resource)
   const client = {
     withTimeout: () => client,
     list: async (type: unknown) => {
-      // They are heard of while the answer is on its way.
-      caches.pods.replaceAll(cached);
+      caches.pods.replaceAll(heard.pods ?? []);
+      caches.jobs.replaceAll(heard.jobs ?? []);
       return { items: type === Pods ? listed : [stored], resourceVersion: "100" };
     },
   };
@@ -48,22 +55,35 @@ async function users(listed: Pod[], cached: Pod[], stored: ImageDiff = resource)
     places: new Places(caches.jobs, caches.pods),
     settings,
   });
-  const live = await observer.observeLive(resource);
-  return live.users.map(({ pod: { metadata } }) => metadata?.name);
+  return observer.observeLive(resource);
+}
+
+async function users(world: World) {
+  return (await live(world)).users.map(({ pod: { metadata } }) => metadata?.name);
 }
 
 test("a pod that came after the list was read counts; one that had gone by then does not", async () => {
   const listed = [pod("a", "90")];
-  const cached = [pod("a", "90"), pod("gone", "80"), pod("new", "101")];
-  expect(await users(listed, cached)).toEqual(["a", "new"]);
+  const pods = [pod("a", "90"), pod("gone", "80"), pod("new", "101")];
+  expect(await users({ listed, heard: { pods } })).toEqual(["a", "new"]);
 });
 
 test("a pod is one user, however new the cache's version of it is", async () => {
-  expect(await users([pod("a", "90")], [pod("a", "110")])).toEqual(["a"]);
+  expect(await users({ listed: [pod("a", "90")], heard: { pods: [pod("a", "110")] } })).toEqual([
+    "a",
+  ]);
 });
 
 test("no Job is made of a resource that has changed since", async () => {
   const { metadata } = resource;
   const changed = { ...resource, metadata: { ...metadata, resourceVersion: "other" } };
-  await expect(users([], [], changed)).rejects.toThrow("has changed");
+  await expect(live({ stored: changed })).rejects.toThrow("has changed");
+});
+
+test("a Job that has ended meanwhile is judged by its pods as they are, not as the cache has them", async () => {
+  const done = { type: "Complete", status: "True" };
+  const job = jobFor(observed(), { status: { conditions: [done] } });
+  const listed = [podOf(job, { metadata: { name: "engine" }, status: { phase: "Succeeded" } })];
+  const { pods } = await live({ listed, heard: { jobs: [job] } });
+  expect(pods.map(({ metadata }) => metadata?.name)).toEqual(["engine"]);
 });
