@@ -8,7 +8,7 @@ import type { EventRecorder } from "../kube/events.ts";
 import type { Log } from "../kube/log.ts";
 import type { ObjectKey } from "../kube/resource-type.ts";
 import { Failure } from "../report/reasons.ts";
-import { act, type Refusal } from "./act/act.ts";
+import { act } from "./act/act.ts";
 import type { StatusWriter } from "./act/status-writer.ts";
 import type { Caches } from "./observe/caches.ts";
 import type { Observer } from "./observe/observe.ts";
@@ -16,7 +16,7 @@ import type { Places } from "./observe/places.ts";
 import type { Action, Announcement, Plan } from "./plan/actions.ts";
 import { jobName } from "./plan/labels.ts";
 import { plan, planInvalid } from "./plan/plan.ts";
-import type { Observation } from "./plan/observation.ts";
+import type { Refusal } from "./plan/observation.ts";
 import { Jobs, type StoredImageDiff } from "./resources.ts";
 
 export interface ReconcilerOptions {
@@ -105,7 +105,9 @@ export class Reconciler {
     }
     places.settle(key, decided.waitsForPlace === true);
     const refusal = await this.#act(resource, decided.actions);
-    return refusal === undefined ? decided : plan(withRefusal(observation, refusal));
+    if (refusal === undefined) return decided;
+    observer.refused(resource, refusal);
+    return plan({ ...observation, now: refusal.at, refusal });
   }
 
   async #act(resource: ImageDiff, actions: readonly Action[]): Promise<Refusal | undefined> {
@@ -190,10 +192,6 @@ function startsJob(action: Action): boolean {
   return (
     action.type === "CreateJob" || (action.type === "UpdateJob" && action.spec.suspend === false)
   );
-}
-
-function withRefusal(observation: Observation, refusal: Refusal): Observation {
-  return { ...observation, refusal };
 }
 
 /** By the object in the cache: a resource is checked once for each of its versions. */

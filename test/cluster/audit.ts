@@ -19,6 +19,8 @@ export interface AuditRecord {
   responseStatus?: { code?: number };
   /** `ResponseStarted` of a watch that goes on, else `ResponseComplete`. */
   stage: string;
+  /** When the request came, in microseconds of ISO 8601. */
+  requestReceivedTimestamp: string;
 }
 
 /** The user name of a service account. */

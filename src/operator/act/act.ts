@@ -6,11 +6,8 @@ import type { Client } from "../../kube/client.ts";
 import { keyOf } from "../../kube/resource-type.ts";
 import { controllerUid } from "../observe/indexes.ts";
 import type { Action } from "../plan/actions.ts";
-import type { Observation } from "../plan/observation.ts";
+import type { Refusal } from "../plan/observation.ts";
 import { ImageDiffs, Jobs } from "../resources.ts";
-
-/** Why the API server would not let a Job start. */
-export type Refusal = NonNullable<Observation["refusal"]>;
 
 /** What has come of an action. */
 export interface Acted {
@@ -86,7 +83,7 @@ async function refusable(request: () => Promise<Acted>): Promise<Acted> {
     // So it answers where a webhook that it must ask is away: nothing has been stored then.
     const isUnasked = error.status === 500 && error.message.includes("failed calling webhook");
     if (!isUnasked && !REFUSALS.has(error.status)) throw error;
-    return { refusal: { reason: error.reason, message: error.message } };
+    return { refusal: { reason: error.reason, message: error.message, at: new Date() } };
   }
 }
 
@@ -102,6 +99,7 @@ async function foreignJob(client: Client, job: Job): Promise<Acted> {
     refusal: {
       reason: "AlreadyExists",
       message: `There is a Job ${key.name} in the namespace that ImageDiff did not make: delete it.`,
+      at: new Date(),
     },
   };
 }

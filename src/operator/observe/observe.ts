@@ -8,7 +8,7 @@ import { compareVersions } from "../../kube/resource-version.ts";
 import { keyText } from "../../kube/resource-type.ts";
 import { JOB_NAME_LABEL, jobName } from "../plan/labels.ts";
 import { needsHappenings, wantsLog } from "../plan/needs.ts";
-import type { ClaimObservation, Observation, Settings } from "../plan/observation.ts";
+import type { ClaimObservation, Observation, Refusal, Settings } from "../plan/observation.ts";
 import { claimsOf } from "../plan/volumes.ts";
 import { ImageDiffs, Pods, type StoredImageDiff } from "../resources.ts";
 import type { Caches } from "./caches.ts";
@@ -38,6 +38,8 @@ export interface ObserverOptions {
 export class Observer {
   readonly #options: ObserverOptions;
   readonly #logs: EngineLogs;
+  /** Of each resource, by its uid, why a Job of which generation was refused last. */
+  readonly #refusals = new Map<string, { generation: number | undefined; refusal: Refusal }>();
 
   constructor(options: ObserverOptions) {
     this.#options = options;
@@ -101,6 +103,11 @@ export class Observer {
     return { ...known, pods: await this.#livePods(known.resource) };
   }
 
+  /** Notes that the API server would not let the resource's Job start, as it is wished for now. */
+  refused({ metadata: { uid = "", generation } }: ImageDiff, refusal: Refusal): void {
+    this.#refusals.set(uid, { generation, refusal });
+  }
+
   async #livePods(resource: ImageDiff): Promise<Pod[]> {
     const { namespace } = resource.metadata;
     const { items } = await this.#options.client.list(Pods, {
@@ -114,7 +121,8 @@ export class Observer {
   /** Without a word to the API server. */
   #fromCaches(resource: ImageDiff): Known {
     const { caches, settings, now = () => new Date() } = this.#options;
-    const { namespace = "", uid = "" } = resource.metadata;
+    const { namespace = "", uid = "", generation } = resource.metadata;
+    const refused = this.#refusals.get(uid);
     const names = claimsOf(resource);
     const estimate = finishedEstimate(caches, resource);
     return {
@@ -129,6 +137,7 @@ export class Observer {
       pods: caches.pods.by("job", keyText({ namespace, name: jobName(resource) })),
       happenings: [],
       ...(estimate === undefined ? {} : { estimate }),
+      ...(refused && refused.generation === generation && { refusal: refused.refusal }),
     };
   }
 
@@ -150,6 +159,7 @@ export class Observer {
   /** The resource is gone: nothing about it is kept. */
   forget(uid: string): void {
     this.#logs.forget(uid);
+    this.#refusals.delete(uid);
   }
 }
 

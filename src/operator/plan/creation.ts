@@ -14,22 +14,25 @@ import { deletion } from "./replacement.ts";
 import { adjusted, created } from "./under-way.ts";
 import { podVolumes } from "./volumes.ts";
 
-/** Seconds until a Job that was refused is asked for again. */
-const REFUSED_LOOK_SECONDS = 30;
+/** Seconds until a Job that was refused is asked for again, whatever else happens. */
+const REFUSED_SECONDS = 30;
 
 /** Seconds until a Job is looked for of which nothing was heard: it may have gone at once. */
 const UNHEARD_LOOK_SECONDS = 60;
 
-/** The API server has just refused the Job. */
+/** The API server has refused the Job a moment ago: what made it do so may still be so. */
 export function refused(observation: Observation): Decision | undefined {
-  const { refusal } = observation;
+  const { refusal, now } = observation;
   if (refusal === undefined) return undefined;
+  const seconds = (now.getTime() - refusal.at.getTime()) / 1000;
+  // A clock that was set back must not keep anybody waiting.
+  if (seconds < 0 || seconds >= REFUSED_SECONDS) return undefined;
   const cause = refusalCause("The Job", refusal.message, {
     reason: "JobRefused",
     cure: "Mend what it says of spec.job; whoever runs the cluster knows its rules and webhooks.",
   });
   const status = waitingStatus(observation, "Waiting", cause, preconditionStatus(observation));
-  return { status, lookAgainSeconds: REFUSED_LOOK_SECONDS };
+  return { status, lookAgainSeconds: REFUSED_SECONDS - seconds };
 }
 
 /** Lets the suspended Job go on, or makes one. */

@@ -65,6 +65,13 @@ export interface Load {
   waitingBefore: number;
 }
 
+/** Why the API server would not let a Job start. */
+export interface Refusal {
+  reason: string;
+  message: string;
+  at: Date;
+}
+
 export interface Observation {
   now: Date;
   resource: ImageDiff;
@@ -85,6 +92,6 @@ export interface Observation {
   /** A finished Estimate of the same images and format, and the overlay's size by it, in bytes. */
   estimate?: { imageDiff: string; bytes: number };
   load: Load;
-  /** Set where the API server has just refused to make the Job: its answer. */
-  refusal?: { reason: string; message: string };
+  /** The API server's last answer to a start of the Job, where it was no. */
+  refusal?: Refusal;
 }

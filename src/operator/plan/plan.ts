@@ -31,8 +31,8 @@ export function plan(observation: Observation): Plan {
     underWay(observation) ?? // The Job is at work, or its pod does not start.
     impossible(observation) ?? // These inputs can never work.
     obstructed(observation) ?? // A claim, a user of it or a node is in the way.
-    withoutPlace(observation) ?? // Others have their turn.
     refused(observation) ?? // The API server would not have the Job.
+    withoutPlace(observation) ?? // Others have their turn.
     creation(observation);
   const { generation, deletionTimestamp } = observation.resource.metadata;
   if (deletionTimestamp !== undefined) return { actions: [], announcements: [], ...decision };

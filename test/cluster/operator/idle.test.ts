@@ -58,9 +58,8 @@ test("for a minute with ImageDiffs in all kinds of states only the lease is writ
 
 /** From the first to the last. */
 function seconds(records: readonly AuditRecord[]): number {
-  const [first, last] = [records[0], records.at(-1)].map((record) => {
-    const { requestReceivedTimestamp } = (record ?? {}) as { requestReceivedTimestamp?: string };
-    return Date.parse(requestReceivedTimestamp ?? "");
-  });
-  return ((last ?? NaN) - (first ?? NaN)) / 1000;
+  const [first = NaN, last = NaN] = [records[0], records.at(-1)].map((record) =>
+    Date.parse(record?.requestReceivedTimestamp ?? ""),
+  );
+  return (last - first) / 1000;
 }

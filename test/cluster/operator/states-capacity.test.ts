@@ -2,9 +2,11 @@
 import { expect, onTestFinished, test } from "vitest";
 import type { Job } from "kubernetes-types/batch/v1.d.ts";
 import { GROUP } from "../../../src/api/resource.ts";
-import { adminClient } from "../cluster.ts";
+import { AuditTrail } from "../audit.ts";
+import { adminClient, cluster } from "../cluster.ts";
+import { eventually } from "../eventually.ts";
 import { watch } from "../watch.ts";
-import { claimsForMany, expectGoesOn, expectWaiting, placed } from "./states.ts";
+import { claimsForMany, expectGoesOn, expectWaiting, placed, quota } from "./states.ts";
 import { world, type World } from "./world.ts";
 
 const admin = adminClient();
@@ -82,6 +84,28 @@ test("--max-jobs: one that fails, is deleted or suspended gives its place to the
   await expectGoesOn(here, "fourth", fourth);
   await expectGoesOn(here, "third");
   expect(jobs.order).toEqual(names);
+});
+
+test("--max-jobs: those whose Job a quota forbids do not keep one another busy", async () => {
+  const here = await world(admin, { settings: { maxJobs: 1 } });
+  await claimsForMany(here);
+  await quota(here, { "count/jobs.batch": "0" });
+  const trail = new AuditTrail(cluster());
+  const names = ["first", "second", "third", "fourth"];
+  for (const name of names) await here.imageDiff(name);
+  for (const name of names) await expectWaiting(here, "QuotaExceeded", ["was refused"], { name });
+  const asked = await eventually(
+    () => {
+      const all = trail.records().filter(({ verb, objectRef: { namespace, resource } = {} }) => {
+        return verb === "create" && namespace === here.space && resource === "jobs";
+      });
+      return all.length >= 2 * names.length && all;
+    },
+    { timeoutMs: 90_000, intervalMs: 1000 },
+  );
+  const moments = asked.map(({ requestReceivedTimestamp }) => Date.parse(requestReceivedTimestamp));
+  // Each asks again after half a minute.
+  expect(Math.max(...moments) - Math.min(...moments)).toBeGreaterThan(25_000);
 });
 
 test("--max-jobs-per-node: a pod that is on no node yet may come to any", async () => {

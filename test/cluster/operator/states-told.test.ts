@@ -92,11 +92,7 @@ const scenes = {
     const moments = await eventually(async () => {
       const seen = writesIn(here, trail)
         .filter(({ objectRef }) => objectRef?.subresource === "status")
-        .map((record) =>
-          Date.parse(
-            (record as { requestReceivedTimestamp?: string }).requestReceivedTimestamp ?? "",
-          ),
-        );
+        .map(({ requestReceivedTimestamp }) => Date.parse(requestReceivedTimestamp));
       return seen.length >= 5 && seen;
     });
     clearInterval(telling);

@@ -3,8 +3,10 @@ import type { ContainerState, Pod, PodStatus } from "kubernetes-types/core/v1.d.
 import { describe, expect, test } from "vitest";
 import { needsHappenings } from "../../../src/operator/plan/needs.ts";
 import type { Happening, Observation } from "../../../src/operator/plan/observation.ts";
+import type { Plan } from "../../../src/operator/plan/actions.ts";
 import { plan } from "../../../src/operator/plan/plan.ts";
 import {
+  NOW,
   actions,
   at,
   conditions,
@@ -127,7 +129,7 @@ describe("a pod that is refused", () => {
 
 describe("a Job that is refused", () => {
   test.each([...refusals, refusalOf("JobRefused", "spec.job")])("%s", (reason, sentence, cure) => {
-    const refusal = { reason: "Forbidden", message: sentence };
+    const refusal = { reason: "Forbidden", message: sentence, at: NOW };
     const observation = observed({ refusal });
     const message = expectWaiting(observation, reason);
     expect(message).toContain("The Job was refused: ");
@@ -136,6 +138,25 @@ describe("a Job that is refused", () => {
     const { status } = plan(observation);
     expect(status).not.toHaveProperty("jobName");
     expect(actions(plan(observed({ status })))).toEqual(["CreateJob"]);
+  });
+
+  const refusal = { reason: "Forbidden", message: "exceeded quota: q", at: NOW };
+  const after = (seconds: number, changes: Partial<Observation> = {}): Plan =>
+    plan(observed({ refusal, now: new Date(at(seconds)), ...changes }));
+
+  test("is asked for again after half a minute, whatever happens before", () => {
+    expect(after(10).lookAgainSeconds).toBe(20);
+    expect(actions(after(10))).toEqual([]);
+    expect(actions(after(30))).toEqual(["CreateJob"]);
+    expect(actions(after(-1))).toEqual(["CreateJob"]);
+  });
+
+  test("does not stand in line meanwhile", () => {
+    const load = { ...observed().load, jobs: 1 };
+    const settings = { ...observed().settings, maxJobs: 1 };
+    expect(after(10, { load, settings }).waitsForPlace).toBeUndefined();
+    expect(readyMessage(after(10, { load, settings }))).toContain("exceeded quota");
+    expect(after(30, { load, settings }).waitsForPlace).toBe(true);
   });
 });
 

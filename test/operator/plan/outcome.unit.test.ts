@@ -7,6 +7,7 @@ import { wantsLog } from "../../../src/operator/plan/needs.ts";
 import type { Observation } from "../../../src/operator/plan/observation.ts";
 import { plan } from "../../../src/operator/plan/plan.ts";
 import {
+  NOW,
   actions,
   at,
   conditions,
@@ -265,7 +266,7 @@ describe("failure", () => {
     const lastFailure = { reason: "NoSpace", message: noSpace.message };
     const failedBefore = plan(observed({ ...late, status: { lastFailure } }));
     expect(readyMessage(failedBefore)).toMatch(/Before that: the output's file system is full[.]$/);
-    const refusal = { reason: "Forbidden", message: "exceeded quota: q" };
+    const refusal = { reason: "Forbidden", message: "exceeded quota: q", at: NOW };
     const waited = plan(observed({ refusal })).status;
     expect(readyMessage(plan(observed({ ...late, status: waited })))).toContain(
       "Before that: The Job was refused: exceeded quota: q.",
