@@ -36,7 +36,7 @@ export function outcomeOf(server: ApiServer, { stories }: Engines, script: Scrip
  * - every moment: what is late is late; only whether there is one counts;
  * - names of pods, which are drawn anew in each run, and the node, which depends on where claims
  *   were attached when the pod was made;
- * - what a deadline's message tells of the time before, as far as somebody has seen it;
+ * - what is told of the time before a deadline, as far as somebody has seen it;
  * - the end of the log: it is a help to people that nothing waits for;
  * - that the sources were idle and a node was found: who was away while the engine was at work
  *   has not seen it;
@@ -49,12 +49,13 @@ function comparable(status: ImageDiffStatus, { script }: Story, isCrowded: boole
   const { startTime, completionTime, node: _, progress, attempts, lastFailure, ...rest } = status;
   const isSeen = !isCrowded && script.edits.length === 0 && script.attempts.every(leavesItsPod);
   const hasFailed = status.phase === "Failed";
+  const isLate = lastFailure?.reason === "DeadlineExceeded";
   const { logTail: ___, ...failure } = lastFailure ?? {};
   return general({
     ...rest,
     conditions: Object.fromEntries(
       (status.conditions ?? [])
-        .filter(({ type, status: value }) => !(passing.has(type) && value === "True"))
+        .filter(({ type, status: value }) => !(passing.has(type) && (value === "True" || isLate)))
         .map(({ lastTransitionTime: __, ...each }) => [each.type, each]),
     ),
     isCompleted: completionTime !== undefined,

@@ -69,8 +69,8 @@ export function transportOf(way: Way, client: Client): Transport {
       case "silent":
         return silence(signal);
       case "late":
-        // A Job that is made so late would be made on what was true long ago.
-        if (method !== "POST") {
+        // A Job that starts so late would start on what was true long ago.
+        if (!startsJob(request)) {
           setTimeout(() => client.alive && serve(request, known, id), LATE_SECONDS * 1000);
         }
         return silence(signal);
@@ -207,4 +207,8 @@ export function transportOf(way: Way, client: Client): Transport {
     const resourceVersion = String(Math.min(asked, from));
     return { ...request, query: { ...query, resourceVersion } };
   }
+}
+
+function startsJob({ method, body }: HttpRequest): boolean {
+  return method === "POST" || (method === "PATCH" && body?.includes('"suspend":false') === true);
 }
