@@ -21,9 +21,7 @@ const DEMAND_MAX_LENGTH = 300;
  * different nodes, each with a volume that the other needs, and neither would ever start.
  */
 export function placement(observation: Observation): Placement {
-  const held = claimsOf(observation.resource)
-    .filter((name) => isForOneNode(name, observation))
-    .flatMap((name) => attachments(name, observation));
+  const held = heldForOneNode(observation);
   const unplaced = held.find(({ user }) => user.pod.spec?.nodeName === undefined);
   if (unplaced !== undefined) return { obstacle: notPlacedYet(unplaced) };
   const nodes = Map.groupBy(held, ({ user }) => user.pod.spec?.nodeName ?? "");
@@ -32,6 +30,19 @@ export function placement(observation: Observation): Placement {
   const apart = volumesApart(observation, node);
   if (apart !== undefined) return { obstacle: apart };
   return node === undefined ? {} : { node };
+}
+
+/** The nodes that ReadWriteOnce claims are attached to. */
+export function nodesOfClaims(observation: Observation): ReadonlySet<string> {
+  const nodes = heldForOneNode(observation).map(({ user }) => user.pod.spec?.nodeName);
+  return new Set(nodes.filter((node) => node !== undefined));
+}
+
+/** Who has ReadWriteOnce claims. */
+function heldForOneNode(observation: Observation): Holder[] {
+  return claimsOf(observation.resource)
+    .filter((name) => isForOneNode(name, observation))
+    .flatMap((name) => attachments(name, observation));
 }
 
 function isForOneNode(claimName: string, { claims }: Observation): boolean {

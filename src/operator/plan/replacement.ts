@@ -7,7 +7,7 @@ import { pinnedAffinity, pinnedNode } from "./job/affinity.ts";
 import { isCurrent, isLeaving, presentJob } from "./jobs.ts";
 import { jobName, JOB_NAME_LABEL } from "./labels.ts";
 import type { Observation } from "./observation.ts";
-import { placement } from "./placement.ts";
+import { nodesOfClaims } from "./placement.ts";
 import { hasEnded, nameOf } from "./pods.ts";
 import type { Cause } from "./states.ts";
 
@@ -29,16 +29,16 @@ export function replacement(observation: Observation): Decision | undefined {
 
 /**
  * No node can take the pod of the Job, which is bound to one where its claims were when it was made
- * and are not now: that node may be full, or gone.
+ * and are not now: that node may be full, or gone. A pod that has a claim and is on no node itself
+ * is no reason to stay: it may be another engine that waits for this one.
  */
 export function misplaced(observation: Observation): Decision | undefined {
   const job = presentJob(observation);
   const pinned = pinnedNode(job?.spec?.template.spec?.affinity);
   if (job === undefined || pinned === undefined || job.spec?.suspend === true) return undefined;
   if (diagnosis(job, observation)?.reason !== "Unschedulable") return undefined;
-  const { node, obstacle } = placement(observation);
-  const wanted = pinnedNode(pinnedAffinity(observation.resource.spec.job?.affinity, node));
-  if (obstacle !== undefined || wanted === pinned) return undefined;
+  const own = pinnedNode(pinnedAffinity(observation.resource.spec.job?.affinity, undefined));
+  if (own === pinned || nodesOfClaims(observation).has(pinned)) return undefined;
   return deletion([job], observation, `is bound to node ${pinned}, where the claims are no longer`);
 }
 

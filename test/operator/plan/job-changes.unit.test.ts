@@ -269,6 +269,13 @@ describe("a pod that no node can take", () => {
     expect(readyMessage(made)).toContain("is bound to node node-9, where the claims are no longer");
   });
 
+  test("is made anew too where a pod wants the claims that waits for this one", () => {
+    const { nodeName: _, ...spec } = holder.pod.spec;
+    const unplaced = { pod: { ...holder.pod, spec, status: { phase: "Pending" } } };
+    const made = planned({ ...stands, users: [unplaced] });
+    expect(actions(made)).toEqual(["DeleteJob"]);
+  });
+
   test.each<object | null>([
     { key: "metadata.name", operator: "NotIn", values: ["node-3"] },
     { key: "metadata.name", operator: "In", values: ["node-3"] },
