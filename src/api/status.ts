@@ -78,7 +78,9 @@ const OutputStatus = z.object({
 });
 
 const Savings = z.object({
-  modifiedAllocatedBytes: Bytes.describe("Bytes of storage that the modified image takes."),
+  modifiedAllocatedBytes: Bytes.describe(
+    "Bytes of storage that the modified image takes with its backing files, but for those that the base has too. What it shares with other files by reflinks is counted in full.",
+  ),
   overlayAllocatedBytes: Bytes.describe("Bytes of storage that the overlay takes."),
   savedBytes: z.int().describe("The difference in bytes; negative if the overlay takes more."),
   percent: z

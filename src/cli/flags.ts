@@ -51,6 +51,14 @@ export function addRunFlags(command: Command): Command {
     );
 }
 
+/** What `-o help` and `-o '?'` come to: they need nothing else to be answered. */
+export class OptionsAsked extends Error {}
+
+function collectOptions(value: string, previous: string[] | undefined): string[] {
+  if (value === "help" || value === "?") throw new OptionsAsked();
+  return collect(value, previous);
+}
+
 export interface OverlayFlags extends RunFlags {
   b?: string;
   F?: string;
@@ -59,6 +67,7 @@ export interface OverlayFlags extends RunFlags {
   o?: string[];
   c?: boolean;
   backingFile?: string;
+  requireBacking?: boolean;
   allowSizeDifference?: boolean;
   reportFile?: string;
 }
@@ -78,13 +87,14 @@ export function addOverlayFlags(command: Command): Command {
     .option(
       "-o <options>",
       "options of the overlay, NAME=VALUE[,...]; '-o help' lists them",
-      collect,
+      collectOptions,
     )
     .option("-c", "compress the overlay's data (qcow2 only)")
     .option(
       "--backing-file <name>",
       "record <name> as the backing file, in place of the base's own name",
     )
+    .option("--require-backing", "fail unless that name leads from the output's folder to the base")
     .option(
       "--allow-size-difference",
       "let the two images have different sizes; the overlay gets that of the changed one",
@@ -125,6 +135,7 @@ export function parseInputs(
     modified: { path: filename, format: parseFormat("-f", flags.f) },
     options: parseOverlayOptions(parseOutputFormat(flags.O), flags.o ?? [], flags.c === true),
     backingFile: flags.backingFile,
+    requireBacking: flags.requireBacking === true,
     allowSizeDifference: flags.allowSizeDifference === true,
     trustHoles: flags.trustHoles,
     run: parseRunFlags(flags),

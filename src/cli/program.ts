@@ -6,7 +6,7 @@ import { addChain } from "./chain.ts";
 import { addController } from "./controller.ts";
 import { addDiff } from "./diff.ts";
 import { addEstimate } from "./estimate.ts";
-import { parseOutputFormat } from "./flags.ts";
+import { OptionsAsked, parseOutputFormat } from "./flags.ts";
 import { addRestore } from "./restore.ts";
 import { addRun } from "./run.ts";
 import { fail, standardVoice, type Voice } from "./session.ts";
@@ -52,11 +52,12 @@ export async function runCommand(
 
   const json = args.includes("--json");
   try {
-    if (asksForOptions(args)) {
+    try {
+      await program.parseAsync(args, { from: "user" });
+    } catch (error) {
+      if (!(error instanceof OptionsAsked)) throw error;
       voice.words(describeOptions(parseOutputFormat(outputFormatIn(args))));
-      return ExitCode.Done;
     }
-    await program.parseAsync(args, { from: "user" });
     return exitCode;
   } catch (error) {
     if (!(error instanceof CommanderError)) return fail(voice, { json }, error);
@@ -74,15 +75,6 @@ export async function runCommand(
       ),
     );
   }
-}
-
-/** `-o help` and `-o '?'` need nothing else to be answered. */
-function asksForOptions(args: readonly string[]): boolean {
-  const end = args.indexOf("--");
-  return args.slice(0, end < 0 ? undefined : end).some((arg, index) => {
-    const value = arg === "-o" ? args[index + 1] : /^-o(.+)$/.exec(arg)?.[1];
-    return value === "help" || value === "?";
-  });
 }
 
 function outputFormatIn(args: readonly string[]): string {

@@ -5,11 +5,11 @@ import { promisify } from "node:util";
 import { Failure } from "../report/reasons.ts";
 import type { OverlayResult } from "../report/schema.ts";
 import { requireClean } from "./image/check.ts";
-import { filesOf, requireImageUnchanged, type Image } from "./image/image.ts";
+import { blamingChanges, filesOf, requireImageUnchanged, type Image } from "./image/image.ts";
 import { stalled } from "./image/server.ts";
 import { openVolumes } from "./image/volumes.ts";
 import { openInputs, prepareInputs, type OpenInputs, type ReadableInputs } from "./inputs.ts";
-import { backingNameFor, requireBackingName } from "./overlay/backing-name.ts";
+import { backingNameFor, requireBackingName, requireFindsBase } from "./overlay/backing-name.ts";
 import type { BackingRecord } from "./overlay/header.ts";
 import type { OverlayOptions } from "./overlay/options.ts";
 import { OutputFile } from "./overlay/output-file.ts";
@@ -57,17 +57,24 @@ export async function diff(request: DiffRequest, listener: Listener): Promise<Ov
           file.close(),
         );
   const backing = { name: recordedName(request, output), format: images.base.format };
+  const requireNamed = (): void => {
+    const mayBeAway = request.backingFile !== undefined && !request.requireBacking;
+    if (output === null) return;
+    requireFindsBase(backing.name, { output, base: images.base.file, mayBeAway });
+  };
   await using pool = new WorkerPool(request.run.workers);
   const inputs = await prepareInputs(images, request, control, cleanup);
   const run: Run = { request, inputs, backing, pool, control };
 
-  return await blamingChanges(images, listener, async () => {
+  return await blamingChanges([images.base, images.modified], listener, async () => {
+    requireNamed();
     const compared = await (output === null ? compare(run, null) : makeOverlay(run, output));
     requireUnchanged(images);
     const comparedAt = performance.now();
     if (output !== null) {
       await prove(run, output);
       requireUnchanged(images);
+      requireNamed();
       listener.signal.throwIfAborted();
       output.finish();
     }
@@ -92,21 +99,6 @@ function recordedName(request: DiffRequest, output: OutputFile | null): string {
 function requireUnchanged(images: OpenInputs): void {
   requireImageUnchanged(images.base);
   requireImageUnchanged(images.modified);
-}
-
-/** Whatever fails while a source changes fails because it does. */
-async function blamingChanges<Result>(
-  images: OpenInputs,
-  listener: Listener,
-  work: () => Promise<Result>,
-): Promise<Result> {
-  try {
-    return await work();
-  } catch (error) {
-    listener.signal.throwIfAborted();
-    if (!(error instanceof Failure) || error.reason !== "NoSpace") requireUnchanged(images);
-    throw error;
-  }
 }
 
 type Compared = OverlayFigures & { readonly bytesRead: number };
@@ -202,7 +194,12 @@ async function prove(
       ? requireSameContent({ overlay, ...sources, virtualSize }, run, pool, control)
       : null,
   ]);
-  for (const result of settled) if (result.status === "rejected") throw result.reason;
+  const errors = settled
+    .filter((result) => result.status === "rejected")
+    .map(({ reason }) => reason as Error);
+  // What fails ends the others: theirs is no reason.
+  const failure = errors.find((error) => error instanceof Failure) ?? errors[0];
+  if (failure !== undefined) throw failure;
 }
 
 /** An overlay as it is read, though it has no final name yet. */

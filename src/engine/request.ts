@@ -18,6 +18,8 @@ export interface DiffRequest {
   readonly options: OverlayOptions;
   /** The name to record for the base; undefined for the one by which the overlay finds it. */
   readonly backingFile: string | undefined;
+  /** Whether that name has to lead to the base already. */
+  readonly requireBacking: boolean;
   readonly allowSizeDifference: boolean;
   readonly verification: VerificationLevel;
   readonly trustHoles: boolean;

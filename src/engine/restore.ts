@@ -3,7 +3,8 @@ import { fstatSync, fsyncSync, ftruncateSync } from "node:fs";
 import type { RestoreResult } from "../report/schema.ts";
 import { requireSound, virtualSizeOf } from "./image/check.ts";
 import { blockGraph } from "./image/graph.ts";
-import { chainOf, filesOf, requireImageUnchanged } from "./image/image.ts";
+import { readAt } from "./image/format.ts";
+import { blamingChanges, chainOf, filesOf, requireImageUnchanged } from "./image/image.ts";
 import { openVolumes } from "./image/volumes.ts";
 import { openOverlay } from "./overlay-file.ts";
 import { convert, inheritedName } from "./overlay/convert.ts";
@@ -37,19 +38,20 @@ export async function restore(request: RestoreRequest, listener: Listener): Prom
   const source = blockGraph(overlay);
   const target = inheritedName(source.fds.length);
   const { fd } = output;
-  await convert(
-    {
-      phase: "Restoring",
-      virtualSize,
-      fds: [...source.fds, fd],
-      arguments: ["-O", request.format, source.name, target],
-    },
-    listener,
-  );
-  requireImageUnchanged(overlay);
+  await blamingChanges([overlay], listener, async () => {
+    await convert(
+      {
+        phase: "Restoring",
+        virtualSize,
+        fds: [...source.fds, fd],
+        arguments: ["-O", request.format, source.name, target],
+      },
+      listener,
+    );
+    requireImageUnchanged(overlay);
+  });
   try {
-    if (request.format === "raw" && overlay.exactSize !== null)
-      ftruncateSync(fd, overlay.exactSize);
+    if (request.format === "raw") cutToExactSize(fd, overlay.exactSize ?? virtualSize, virtualSize);
     fsyncSync(fd);
   } catch (error) {
     throw writeFailure(error);
@@ -68,4 +70,13 @@ export async function restore(request: RestoreRequest, listener: Listener): Prom
     },
     backingChain: chainOf(overlay),
   };
+}
+
+/**
+ * An image whose size is no multiple of 512 bytes is a disk of whole sectors to whoever uses the
+ * overlay. What was written to the rest of the last one since is not cut off.
+ */
+function cutToExactSize(fd: number, exactSize: number, virtualSize: number): void {
+  const rest = readAt(fd, exactSize, virtualSize - exactSize);
+  if (rest.every((byte) => byte === 0)) ftruncateSync(fd, exactSize);
 }

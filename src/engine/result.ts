@@ -2,7 +2,7 @@
 import { fstatSync } from "node:fs";
 import type { OverlayResult } from "../report/schema.ts";
 import { chainOf } from "./image/image.ts";
-import { allocatedBytesOf } from "./image/prepare.ts";
+import { ownAllocatedBytes } from "./image/prepare.ts";
 import type { ReadableInputs } from "./inputs.ts";
 import type { BackingRecord } from "./overlay/header.ts";
 import type { OutputFile } from "./overlay/output-file.ts";
@@ -39,7 +39,7 @@ export function overlayResult(
       fileSizeBytes: written?.size ?? figures.fileSize,
       allocatedBytes,
     },
-    savings: savings(allocatedBytesOf(inputs.modified.image), allocatedBytes),
+    savings: savings(ownAllocatedBytes(inputs.modified.image, inputs.base.image), allocatedBytes),
     changes: { dataBytes, zeroBytes, identicalBytes: virtualSize - dataBytes - zeroBytes },
     backingChain: [...own, ...chainOf(inputs.base.image)],
     readStrategy: inputs.strategy.name,

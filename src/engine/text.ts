@@ -2,7 +2,10 @@
 
 /** A file's name in quotes, with whatever would break a line or a terminal escaped. */
 export function quote(name: string): string {
-  return JSON.stringify(name);
+  return JSON.stringify(name).replaceAll(
+    /[\u007f-\u009f]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
 }
 
 /** What a caught value says. */

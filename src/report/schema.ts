@@ -55,7 +55,9 @@ export const OverlayResult = z.object({
     ),
   }),
   savings: z.object({
-    modifiedAllocatedBytes: bytes.describe("Bytes of storage that the modified image takes."),
+    modifiedAllocatedBytes: bytes.describe(
+      "Bytes of storage that the modified image takes with its backing files, but for those that the base has too. What it shares with other files by reflinks is counted in full.",
+    ),
     overlayAllocatedBytes: bytes.describe("Bytes of storage that the overlay takes."),
     savedBytes: z.int().describe("The difference; negative if the overlay takes more."),
     percent: z.number().describe("savedBytes as a percentage of modifiedAllocatedBytes."),

@@ -1,5 +1,5 @@
 /** The name that an overlay records for its base: QEMU must find the base by it. */
-import { mkdirSync, realpathSync, symlinkSync } from "node:fs";
+import { existsSync, mkdirSync, realpathSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { imagediff, must, run } from "../support/command.ts";
@@ -83,6 +83,45 @@ test("through a symbolic link to the output's folder", async () => {
   makePair(folder, "golden/base");
   expect(await diff(folder, "golden/base", "link/overlay")).toMatchObject({ exitCode: 0 });
   await expectOpens(folder, "far/away/overlay", "../../golden/base");
+});
+
+test("a `..` after a symbolic link leads up from where the link points to", async () => {
+  const folder = testFolder();
+  for (const made of ["there/sub", "there/other", "elsewhere"])
+    mkdirSync(join(folder, made), { recursive: true });
+  symlinkSync("there/sub", join(folder, "link"));
+  makePair(folder, "there/base");
+  makeRaw(join(folder, "base"), SIZE, [{ start: 0, length: 300_000, fill: "noise", seed: 3 }]);
+  expect(await diff(folder, "link/../base", "overlay")).toMatchObject({ exitCode: 0 });
+  await expectOpens(folder, "overlay", "there/base");
+  makePair(folder, "there/other/base");
+  const ended = await diff(folder, "link/../other/base", "elsewhere/overlay");
+  expect(ended).toMatchObject({ exitCode: 0 });
+  await expectOpens(folder, "elsewhere/overlay", "../there/other/base");
+});
+
+test("a name that leads to another file than the base is refused", async () => {
+  const folder = testFolder();
+  mkdirSync(join(folder, "elsewhere"));
+  makePair(folder, "base");
+  makePair(folder, "elsewhere/base");
+  const ended = await diff(folder, "base", "elsewhere/overlay", ["--backing-file", "base"]);
+  expect(ended.exitCode).toBe(3);
+  expect(ended.stderr).toContain("BackingFileRefused");
+  expect(ended.stderr).toContain("leads to another file");
+  expect(existsSync(join(folder, "elsewhere/overlay"))).toBe(false);
+});
+
+test("--require-backing refuses a name that leads nowhere", async () => {
+  const folder = testFolder();
+  makePair(folder, "base");
+  const options = ["--require-backing", "--backing-file"];
+  const ended = await diff(folder, "base", "overlay", [...options, "./away"]);
+  expect(ended.exitCode).toBe(3);
+  expect(ended.stderr).toContain("leads nowhere");
+  expect(await diff(folder, "base", "overlay", [...options, "./base"])).toMatchObject({
+    exitCode: 0,
+  });
 });
 
 test("an absolute base stays absolute", async () => {

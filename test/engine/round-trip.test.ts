@@ -69,6 +69,14 @@ test("an overlay of an overlay has a chain of three", async () => {
   expect(readFileSync(at("full")).equals(readFileSync(at("later")))).toBe(true);
 });
 
+test("what the base needs too is not counted as saved", async () => {
+  await makeOverlay();
+  const args = ["-F", "raw", "-f", "qcow2", "-b", "base", "overlay", "again"];
+  const [result] = linesOf(await run("diff", "--json", ...args)).slice(-1);
+  const allocated = statSync(at("overlay")).blocks * 512;
+  expect(result).toMatchObject({ savings: { modifiedAllocatedBytes: allocated } });
+});
+
 test.each([
   { options: [] },
   { options: ["-c"] },
@@ -106,6 +114,21 @@ test("restore makes the exact raw image again, sparse", async () => {
   });
   expect(readFileSync(at("full")).equals(readFileSync(at("modified")))).toBe(true);
   expect(statSync(at("full")).blocks * 512).toBeLessThan(5 * MIB);
+});
+
+test("restore cuts nothing off that was written behind an odd end since", async () => {
+  const odd = SIZE - 100;
+  for (const name of ["base", "modified"]) truncateSync(at(name), odd);
+  await makeOverlay();
+  const last = Math.floor(odd / 512) * 512;
+  await must("qemu-io", ["-f", "qcow2", "-c", `write -P 0x41 ${last} 512`, at("overlay")]);
+  expect(await run("restore", "overlay", "full")).toMatchObject({ exitCode: 0 });
+  expect(statSync(at("full")).size).toBe(last + 512);
+  expect(
+    readFileSync(at("full"))
+      .subarray(last)
+      .every((byte) => byte === 0x41),
+  ).toBe(true);
 });
 
 test("restore to qcow2 makes an image that rests on nothing", async () => {

@@ -1,8 +1,17 @@
 /** Sources that somebody changes while they are read: the result would be of no moment. */
-import { appendFileSync, readdirSync, renameSync, rmSync, truncateSync, utimesSync } from "node:fs";
+import {
+  appendFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { must, startCommand } from "../support/command.ts";
+import { testFolder } from "../support/folder.ts";
 import { disk, expectFailure, expectNothingLeft, MiB, patch, Scene, until } from "./scene.ts";
 import { storage } from "./storage.ts";
 
@@ -82,4 +91,43 @@ test("a qcow2 image that a running machine writes to is not even begun with", as
     await machine.ended;
     rmSync(`${scene.temporary}.sock`, { force: true });
   }
+});
+
+test("an overlay's base that changes while it is verified is told as that", async () => {
+  const scene = new Scene();
+  expect(await scene.run(scene.diff())).toMatchObject({ exitCode: 0 });
+  const slow = await storage(scene.modified);
+  await slow.pause();
+  const args = ["verify", "--json", scene.output, "-f", "raw", "--against", slow.path];
+  const { ended } = scene.start(args);
+  const isReading = (): boolean => scene.processesOf("qemu-nbd").length > 0;
+  await until(isReading, "the overlay is read");
+  patch(scene.base, 2 * MiB, "new");
+  await slow.resume();
+  expectFailure(await ended, { reason: "SourceChanged", says: ["base.raw", "run again"] });
+});
+
+/** Programs of QEMU's names: what the shell does first, by the program's name. */
+async function programs(first: Record<string, string>): Promise<string> {
+  const bin = testFolder();
+  for (const [name, script] of Object.entries(first)) {
+    const real = (await must("which", [name])).trim();
+    writeFileSync(join(bin, name), `#!/bin/sh\n${script}\nexec ${real} "$@"\n`, { mode: 0o755 });
+  }
+  return `${bin}:${process.env["PATH"]}`;
+}
+
+test("a change that nothing but the proof can see is a failed proof, though a check still runs", async () => {
+  const scene = new Scene();
+  const { modified } = scene;
+  // Just before QEMU is to read the overlay, and without a trace.
+  const change = `touch -r ${modified} ${modified}.time
+    printf new | dd of=${modified} bs=1 seek=${2 * MiB} conv=notrunc status=none
+    touch -r ${modified}.time ${modified}`;
+  const path = await programs({
+    "qemu-nbd": change,
+    "qemu-img": '[ "$1" = check ] && exec sleep 600',
+  });
+  const ended = await scene.run(scene.diff(), { env: { PATH: path } });
+  expectFailure(ended, { reason: "VerificationFailed", says: ["differ"] });
 });

@@ -133,6 +133,22 @@ describe("a qcow2 image with", () => {
     });
   });
 
+  test("so many snapshots that QEMU tells of megabytes", async () => {
+    const hostile = new Hostile();
+    await hostile.create("qcow2");
+    const table = Math.ceil(statSync(hostile.image).size / 65536) * 65536;
+    const entries = Array.from({ length: 2500 }, (_, index) => snapshot(index, 255));
+    const bytes = Buffer.concat(entries);
+    truncateSync(hostile.image, table);
+    hostile.patch(table, bytes);
+    hostile.patch(Qcow2.snapshots, Buffer.concat([u32(entries.length), u64(BigInt(table))]));
+    // Counts the clusters of the table.
+    await must("qemu-img", ["check", "-q", "-f", "qcow2", "-r", "all", hostile.image]);
+    const told = await must("qemu-img", ["info", "--output=json", hostile.image]);
+    expect(told.length).toBeGreaterThan(MiB);
+    await expectSuccess(hostile.scene, hostile.args("modified", "qcow2"));
+  });
+
   test("a LUKS header", async () => {
     const hostile = new Hostile();
     const secret = ["--object", "secret,id=key,data=sesame"];
@@ -240,3 +256,17 @@ test("a raw disk larger than any overlay can describe", async () => {
   expect(ended.stdout).toContain("OverlayTooLarge");
   expect(ended.stderr).toContain("Use larger clusters.");
 });
+
+/** An entry of the snapshot table, of a snapshot that holds nothing. */
+function snapshot(index: number, nameLength: number): Buffer {
+  const id = String(index + 1).padStart(8, "0");
+  const entry = Buffer.alloc(40 + 16 + id.length + nameLength);
+  entry.writeUInt16BE(id.length, 12);
+  entry.writeUInt16BE(nameLength, 14);
+  entry.writeUInt32BE(16, 36);
+  // In the extra data, the size of the disk.
+  entry.writeBigUInt64BE(BigInt(8 * MiB), 48);
+  entry.write(id, 56);
+  entry.fill("n", 56 + id.length);
+  return Buffer.concat([entry, Buffer.alloc((8 - (entry.length % 8)) % 8)]);
+}

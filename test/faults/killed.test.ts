@@ -34,18 +34,21 @@ test("killed at fifty moments, spread over a whole run", { timeout: 400_000 }, a
   const { scene, args } = await busyScene();
   const started = performance.now();
   await expectSuccess(scene, args);
-  const duration = performance.now() - started;
+  let duration = performance.now() - started;
   const right = readFileSync(scene.output);
   rmSync(scene.output);
   const inputs = contents(scene.folder);
   let killed = 0;
   for (let index = 0; index < 50; index++) {
+    const begun = performance.now();
     const { child, ended } = scene.start(args);
     // The moment is what is tested here: nothing is waited for.
     const timer = setTimeout(() => child.kill("SIGKILL"), (duration * index) / 48);
     const { signal } = await ended;
     clearTimeout(timer);
     if (signal === "SIGKILL") killed += 1;
+    // Other work on the machine may have held the first one up.
+    else duration = Math.min(duration, performance.now() - begun);
     await expectNoProcess(scene);
     expectNothingOr(right, scene.output);
     if (index % 5 === 4) {

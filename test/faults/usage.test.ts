@@ -223,6 +223,14 @@ describe("help", () => {
     expect(ended.stdout).not.toMatch(/refcount_bits|compat/);
   });
 
+  test("a value that looks like it is none", async () => {
+    const scene = new Scene();
+    const { modified, base, output } = scene;
+    const args = ["--backing-file", "-o?", "-b", base, "-F", "raw", "-f", "raw", modified, output];
+    expect(await scene.run(["diff", "--json", ...args])).toMatchObject({ exitCode: 0 });
+    expect(existsSync(output)).toBe(true);
+  });
+
   test("-o help for a format that has no backing files", async () => {
     const scene = new Scene();
     const ended = await scene.run(["diff", "--json", "-O", "vmdk", "-o", "help"]);

@@ -96,6 +96,17 @@ describe("a claim's disk.img", () => {
     await must("qemu-img", ["check", at("thin", "web-01.qcow2")]);
   });
 
+  test("an output below a link whose depth is another is refused: it would miss the base", async () => {
+    const all = claims();
+    mkdirSync(all.at("thin", "a", "b"), { recursive: true });
+    symlinkSync("a/b", all.at("thin", "folder"));
+    writeFileSync(all.manifest, yaml({ output: ", path: folder/web-01.qcow2" }));
+    await expectRunFails(all, "BackingFileRefused", "leads nowhere");
+    mkdirSync(all.at("thin", "golden"));
+    disk(all.at("thin", "golden", "disk.img"), 8 * MiB, [[0, "another"]]);
+    await expectRunFails(all, "BackingFileRefused", "leads to another file");
+  });
+
   test("below a folder that leads out", async () => {
     const all = claims();
     symlinkSync("../other", all.at("web", "folder"));

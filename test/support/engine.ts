@@ -45,6 +45,7 @@ export async function runDiff(test: TestDiff): Promise<OverlayResult> {
       test.compressed ?? false,
     ),
     backingFile: test.backingFile,
+    requireBacking: false,
     allowSizeDifference: test.allowSizeDifference ?? false,
     verification: test.verification ?? "none",
     trustHoles: test.trustHoles ?? true,

@@ -9,6 +9,9 @@ import { runTool, type Finished } from "./tool.ts";
 /** qemu-img check's exit codes (qemu-img(1)). */
 const Check = { clean: 0, corrupt: 2, leaks: 3, unsupported: 63 } as const;
 
+/** What `qemu-img info` may print of an image, in characters: some 500 for each snapshot. */
+const INFO_LIMIT = 2 ** 26;
+
 export interface CheckOptions {
   readonly signal: AbortSignal;
 }
@@ -131,6 +134,7 @@ export async function virtualSizeOf(image: Image, { signal }: CheckOptions): Pro
   const finished = await runTool("qemu-img", ["info", "--output=json", graph.name], {
     fds: graph.fds,
     signal,
+    outputLimit: INFO_LIMIT,
   });
   if (finished.exitCode !== 0) {
     requireReadable(image, finished);
@@ -140,5 +144,13 @@ export async function virtualSizeOf(image: Image, { signal }: CheckOptions): Pro
         "Check that the format is right and that the file is whole.",
     );
   }
-  return (JSON.parse(finished.stdout) as { "virtual-size": number })["virtual-size"];
+  try {
+    return (JSON.parse(finished.stdout) as { "virtual-size": number })["virtual-size"];
+  } catch {
+    throw new Failure(
+      "ImageRefused",
+      `${quote(image.file.path)} has more to tell of itself, most likely internal snapshots, than ` +
+        `the ${INFO_LIMIT} characters that are read. Delete snapshots, or give a copy without them.`,
+    );
+  }
 }

@@ -231,6 +231,23 @@ export function requireImageUnchanged(image: Image): void {
   filesOf(image).forEach(requireUnchanged);
 }
 
+/** Whatever fails while an image changes fails because it does. */
+export async function blamingChanges<Result>(
+  images: readonly Image[],
+  { signal }: { readonly signal: AbortSignal },
+  work: () => Promise<Result>,
+): Promise<Result> {
+  try {
+    return await work();
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!(error instanceof Failure) || error.reason !== "NoSpace") {
+      images.forEach(requireImageUnchanged);
+    }
+    throw error;
+  }
+}
+
 export function closeImage(image: Image): void {
   for (const file of filesOf(image)) closeSync(file.fd);
 }

@@ -6,6 +6,7 @@ import { extendedFlags, physicalExtents, seekData } from "../system/libc.ts";
 import { quote } from "../text.ts";
 import { requireSound, virtualSizeOf } from "./check.ts";
 import { MAX_DECLARED_SIZE } from "./headers/qcow2.ts";
+import { isSameFile } from "./file.ts";
 import { filesOf, type Image } from "./image.ts";
 import type { Source } from "./reader.ts";
 import { serveImage, stalled, type ImageServer } from "./server.ts";
@@ -146,7 +147,10 @@ export function sourceOf(readable: ReadableImage, strategy: Strategy, length: nu
   };
 }
 
-/** Bytes of storage that an image and its backing chain take. */
-export function allocatedBytesOf(image: Image): number {
-  return filesOf(image).reduce((sum, file) => sum + file.allocatedBytes, 0);
+/** Bytes of storage that an image and its backing chain take, but for what the base needs too. */
+export function ownAllocatedBytes(image: Image, base: Image): number {
+  const needed = filesOf(base);
+  return filesOf(image)
+    .filter((file) => !needed.some(({ opened }) => isSameFile(opened, file.opened)))
+    .reduce((sum, file) => sum + file.allocatedBytes, 0);
 }

@@ -12,8 +12,8 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Failure } from "../../report/reasons.ts";
-import { tryLock } from "../system/libc.ts";
-import { messageOf, quote } from "../text.ts";
+import { tryLockFolder } from "../system/libc.ts";
+import { errorCode, messageOf, quote } from "../text.ts";
 
 export interface SocketFolder {
   readonly socket: string;
@@ -49,12 +49,13 @@ export function makeSocketFolder(): SocketFolder {
 function lockedFolder(parent: string): SocketFolder {
   for (;;) {
     const path = mkdtempSync(join(parent, PREFIX));
-    const fd = openFolder(path);
+    const fd = openIfThere(path);
+    if (fd === undefined) continue;
     const remove = (): void => {
       removeFolder(path);
       closeSync(fd);
     };
-    if (tryLock(fd) && existsSync(path)) {
+    if (tryLockFolder(fd) && existsSync(path)) {
       return { path, socket: join(path, "nbd"), pidFile: join(path, "pid"), remove };
     }
     // Another process took it for abandoned, in the moment before the lock.
@@ -67,11 +68,21 @@ function removeAbandoned(parent: string): void {
   for (const name of readdirSync(parent).filter((entry) => entry.startsWith(PREFIX))) {
     try {
       const fd = openFolder(join(parent, name));
-      if (tryLock(fd)) removeFolder(join(parent, name));
+      if (tryLockFolder(fd)) removeFolder(join(parent, name));
       closeSync(fd);
     } catch {
       // It went by itself, or may not be touched.
     }
+  }
+}
+
+/** Another process may have taken it for abandoned already. */
+function openIfThere(path: string): number | undefined {
+  try {
+    return openFolder(path);
+  } catch (error) {
+    if (errorCode(error) === "ENOENT") return undefined;
+    throw error;
   }
 }
 

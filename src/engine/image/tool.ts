@@ -11,6 +11,8 @@ export interface ToolOptions {
   readonly fds: readonly number[];
   readonly signal: AbortSignal;
   readonly onStdout?: (text: string) => void;
+  /** As much of what it prints as is kept, from the end, in characters. */
+  readonly outputLimit?: number;
 }
 
 export interface Finished {
@@ -61,7 +63,7 @@ export function startTool(
     let stderr = "";
     child.stdout?.setEncoding("utf8").on("data", (text: string) => {
       options.onStdout?.(text);
-      stdout = (stdout + text).slice(-OUTPUT_LIMIT);
+      stdout = (stdout + text).slice(-(options.outputLimit ?? OUTPUT_LIMIT));
     });
     child.stderr?.setEncoding("utf8").on("data", (text: string) => {
       stderr = (stderr + text).slice(-OUTPUT_LIMIT);

@@ -1,9 +1,11 @@
 /** The name by which an overlay records its backing file. */
 import { realpathSync } from "node:fs";
-import { basename, dirname, isAbsolute, join, relative, resolve } from "node:path";
+import { basename, dirname, isAbsolute, join, relative } from "node:path";
 import { Failure } from "../../report/reasons.ts";
+import { isSameFile, type ImageFile } from "../image/file.ts";
 import { hasProtocol } from "../image/image.ts";
 import { quote } from "../text.ts";
+import type { OutputFile } from "./output-file.ts";
 
 /**
  * QEMU takes a relative name from the overlay's own folder (qemu-img(1), "rebase"), not from
@@ -13,7 +15,8 @@ import { quote } from "../text.ts";
  */
 export function backingNameFor(basePath: string, outputFolder: string): string {
   if (isAbsolute(basePath)) return basePath;
-  const base = join(realpathSync(dirname(resolve(basePath))), basename(basePath));
+  // The kernel's way: a `..` after a symbolic link leads up from where the link points to.
+  const base = join(realpathSync.native(dirname(basePath)), basename(basePath));
   const name = relative(outputFolder, base);
   return hasProtocol(name) ? `./${name}` : name;
 }
@@ -35,4 +38,24 @@ export function requireBackingName(name: string): string {
   const bytes = Buffer.byteLength(name);
   if (bytes > 1023) throw refuse(`has ${bytes} bytes; at most 1023 can be recorded`);
   return name;
+}
+
+/**
+ * Makes sure that no other file than the base would be read by a name. Symbolic links may lead
+ * elsewhere than a path looks.
+ * @param mayBeAway whether the name may lead nowhere yet.
+ * @throws Failure BackingFileRefused
+ */
+export function requireFindsBase(
+  name: string,
+  { output, base, mayBeAway }: { output: OutputFile; base: ImageFile; mayBeAway: boolean },
+): void {
+  const found = output.find(name);
+  if (found === undefined ? mayBeAway : isSameFile(found, base.opened)) return;
+  throw new Failure(
+    "BackingFileRefused",
+    `From the folder of ${quote(output.finalPath)}, the name ${quote(name)} leads ` +
+      `${found === undefined ? "nowhere" : "to another file"}, not to the base ${quote(base.path)}: ` +
+      "name the images without symbolic links in their paths, or another backing file, by --backing-file or spec.output.backingFile.",
+  );
 }

@@ -7,6 +7,9 @@
  * does not grow with the file.
  */
 
+import { Failure } from "../../report/reasons.ts";
+import { MAX_REFCOUNT_TABLE_BYTES } from "../image/headers/qcow2.ts";
+
 export type WriteAt = (bytes: Buffer, offset: number) => void;
 
 interface RefcountBlock {
@@ -118,6 +121,7 @@ export class HostClusters {
   }
 
   #openRange(range: number, cluster: number, keepOthers = false): void {
+    if ((range + 1) * 8 > MAX_REFCOUNT_TABLE_BYTES) throw this.#tooLarge();
     const offset = cluster * this.#clusterSize;
     this.#blockOffsets[range] = offset;
     this.#open.set(range, { offset, counts: Buffer.alloc(this.#clusterSize) });
@@ -125,6 +129,15 @@ export class HostClusters {
     // Compressed data may go on in a cluster of the range before, but not further back.
     if (this.#free < (range - 1) * this.#range * this.#clusterSize) this.#free = 0;
     this.#closeBefore(range - 1);
+  }
+
+  #tooLarge(): Failure {
+    const most = (MAX_REFCOUNT_TABLE_BYTES / 8) * this.#range * this.#clusterSize;
+    return new Failure(
+      "OverlayTooLarge",
+      `With clusters of ${this.#clusterSize} bytes and refcounts of ${this.#refcountBits} bits an ` +
+        `overlay's file has at most ${most} bytes; this one needs more. Use larger clusters.`,
+    );
   }
 
   #closeBefore(range: number): void {

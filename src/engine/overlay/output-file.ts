@@ -16,12 +16,12 @@ import {
   unlinkSync,
   type BigIntStats,
 } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { basename, dirname, isAbsolute, join } from "node:path";
 import { Failure } from "../../report/reasons.ts";
 import { isSameFile, type ImageFile } from "../image/file.ts";
 import { requireInside, volumeOf, type Volume } from "../image/volumes.ts";
 import { writeFailure } from "../system/write.ts";
-import { renameNoReplace, tryLock } from "../system/libc.ts";
+import { renameNoReplace, tryLockFile } from "../system/libc.ts";
 import { haveSameBytes } from "./same-bytes.ts";
 import { errorCode, messageOf, quote } from "../text.ts";
 
@@ -118,7 +118,7 @@ export class OutputFile {
     try {
       this.#removeLeftover();
       const fd = openSync(this.#temporary, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0o644);
-      if (tryLock(fd) && this.#isNamed(fstatSync(fd, { bigint: true }))) return fd;
+      if (tryLockFile(fd) && this.#isNamed(fstatSync(fd, { bigint: true }))) return fd;
       closeSync(fd);
     } catch (error) {
       if (error instanceof Failure) throw error;
@@ -131,15 +131,26 @@ export class OutputFile {
     const leftover = lstatSync(this.#temporary, { throwIfNoEntry: false });
     if (leftover === undefined) return;
     if (leftover.isFile()) {
-      const fd = openSync(this.#temporary, constants.O_RDONLY | constants.O_NOFOLLOW);
+      const { fd, kind } = this.#openLeftover();
       try {
-        if (!tryLock(fd)) throw busy(this.#request.path);
+        if (!tryLockFile(fd, kind)) throw busy(this.#request.path);
         if (this.#isNamed(fstatSync(fd, { bigint: true }))) unlinkSync(this.#temporary);
       } finally {
         closeSync(fd);
       }
     } else {
       unlinkSync(this.#temporary);
+    }
+  }
+
+  /** One of another user may not be written to, but that no run has it can be told all the same. */
+  #openLeftover(): { fd: number; kind: "Write" | "Read" } {
+    const { O_RDWR, O_RDONLY, O_NOFOLLOW } = constants;
+    try {
+      return { fd: openSync(this.#temporary, O_RDWR | O_NOFOLLOW), kind: "Write" };
+    } catch (error) {
+      if (errorCode(error) !== "EACCES") throw error;
+      return { fd: openSync(this.#temporary, O_RDONLY | O_NOFOLLOW), kind: "Read" };
     }
   }
 
@@ -203,6 +214,16 @@ export class OutputFile {
       return true;
     } finally {
       closeSync(fd);
+    }
+  }
+
+  /** The file that a name leads to from the output's folder, if any can be found by it. */
+  find(name: string): BigIntStats | undefined {
+    try {
+      const path = isAbsolute(name) ? name : this.#inFolder(name);
+      return statSync(path, { bigint: true });
+    } catch {
+      return undefined;
     }
   }
 

@@ -13,6 +13,7 @@ const cFadvise = libc.func("int posix_fadvise(int fd, int64 offset, int64 length
 const cSyncFileRange = libc.func(
   "int sync_file_range(int fd, int64 offset, int64 length, unsigned int flags)",
 );
+const cFcntl = libc.func("int fcntl(int fd, int command, void *lock)");
 const cFlock = libc.func("int flock(int fd, int operation)");
 const cRenameat2 = libc.func(
   "int renameat2(int olddir, const char *from, int newdir, const char *to, unsigned int flags)",
@@ -141,11 +142,31 @@ export function startWriteback(fd: number, offset: number, length: number): void
   cSyncFileRange(fd, offset, length, 2);
 }
 
-/** Takes an exclusive lock that ends with the open file; false where another holds it. */
-export function tryLock(fd: number): boolean {
+/** Takes an exclusive lock of a folder that ends with the open one; false where another has it. */
+export function tryLockFolder(fd: number): boolean {
   if (cFlock(fd, 2 | 4) === 0) return true;
   if (koffi.errno() === E["EAGAIN"]) return false;
   throw systemError("flock");
+}
+
+const F_OFD_SETLK = 37;
+const LOCKED_BYTE = 2n ** 62n;
+
+/**
+ * Takes a lock of a file that ends with the open one; false where another has it. Over NFS, flock(2)
+ * would lock all bytes against QEMU, which locks some of the first 204 by itself: this is one that
+ * nothing else looks at (fcntl(2), open file description locks).
+ * @param kind Write: for one alone, the file open for writing. Read: for all but a writer.
+ */
+export function tryLockFile(fd: number, kind: "Write" | "Read" = "Write"): boolean {
+  // struct flock: l_type, l_whence (SEEK_SET), l_start, l_len, l_pid, which has to be 0.
+  const lock = Buffer.alloc(32);
+  lock.writeInt16LE(kind === "Write" ? 1 : 0, 0);
+  lock.writeBigInt64LE(LOCKED_BYTE, 8);
+  lock.writeBigInt64LE(1n, 16);
+  if (cFcntl(fd, F_OFD_SETLK, lock) === 0) return true;
+  if (koffi.errno() === E["EAGAIN"] || koffi.errno() === E["EACCES"]) return false;
+  throw systemError("fcntl OFD_SETLK");
 }
 
 /**

@@ -2,7 +2,13 @@
 import { Failure } from "../../report/reasons.ts";
 import type { VerifyResult } from "../../report/schema.ts";
 import { requireClean } from "../image/check.ts";
-import { chainOf, closeImage, openImage, requireImageUnchanged } from "../image/image.ts";
+import {
+  blamingChanges,
+  chainOf,
+  closeImage,
+  openImage,
+  requireImageUnchanged,
+} from "../image/image.ts";
 import { closeReadable, prepareImage, sourceOf, type Strategy } from "../image/prepare.ts";
 import type { Source } from "../image/reader.ts";
 import { openVolumes } from "../image/volumes.ts";
@@ -67,8 +73,10 @@ export async function verifyOverlay(
     modified: sourceOf(modified, strategy, virtualSize),
     virtualSize,
   };
-  await requireSameContent(comparison, run, pool, control);
-  requireImageUnchanged(overlay);
-  requireImageUnchanged(image);
+  await blamingChanges([overlay, image], listener, async () => {
+    await requireSameContent(comparison, run, pool, control);
+    requireImageUnchanged(overlay);
+    requireImageUnchanged(image);
+  });
   return { type: "verified", virtualSizeBytes: virtualSize, backingChain: chainOf(overlay) };
 }

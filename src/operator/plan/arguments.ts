@@ -44,7 +44,9 @@ function writeOptions(resource: ImageDiff, volumes: Volumes): string[] {
   const { output, verification } = resource.spec;
   return [
     ...["--verify", verification.toLowerCase()],
-    ...["--backing-file", backingFileName(resource, volumes)],
+    `--backing-file=${backingFileName(resource, volumes)}`,
+    // The name that we make up ourselves is made of paths, and knows of no symbolic links.
+    ...(output.backingFile === undefined ? ["--require-backing"] : []),
     // An overlay that is there already may be this very one: a pod can be lost after it has
     // finished the work and before anyone heard of it.
     output.overwrite ? "--force" : "--accept-same",

@@ -30,7 +30,7 @@ test("a Block claim: the engine gets the device, read-only, and a path there is 
   const pod = await waitingPod(here);
   const { args = [], volumeDevices, volumeMounts = [] } = engineOf(pod);
   expect(args.slice(args.indexOf("-b"), args.indexOf("-b") + 2)).toEqual(["-b", "/volumes/golden"]);
-  expect(args.slice(args.indexOf("--backing-file")).at(1)).toBe("../golden");
+  expect(args).toContain("--backing-file=../golden");
   expect(volumeDevices).toEqual([{ name: "base", devicePath: "/volumes/golden" }]);
   expect(volumeMounts.map(({ mountPath }) => mountPath)).not.toContain("/volumes/golden");
   expect(pod.spec?.volumes).toContainEqual({
@@ -139,7 +139,7 @@ test("one claim for all images is mounted once, and can be written to", async ()
   const { volumeMounts = [], args = [] } = engineOf(pod);
   const mounts = volumeMounts.filter(({ mountPath }) => mountPath.startsWith("/volumes"));
   expect(mounts).toEqual([{ name: "base", mountPath: "/volumes/disks" }]);
-  expect(args.slice(args.indexOf("--backing-file")).at(1)).toBe("../../disks/golden.img");
+  expect(args).toContain("--backing-file=../../disks/golden.img");
   const { output } = await expectGoesOn(here);
   expect(output).toMatchObject({ claimName: "disks", path: "thin/web-01.qcow2" });
 });

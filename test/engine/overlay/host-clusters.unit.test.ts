@@ -143,3 +143,13 @@ test("compressed data stands close together", () => {
   const offsets = Array.from({ length: 100 }, () => clusters.allocateBytes(1000));
   expect(offsets).toEqual(offsets.map((_, index) => 2 * 65536 + index * 1000));
 });
+
+test("a file whose refcount table QEMU would not open is refused before it is written", () => {
+  // The fewest clusters for each refcount block: 64 of 512 bytes.
+  const clusters = new HostClusters(512, 64, () => undefined);
+  const most = (2 ** 23 / 8) * 64;
+  const fill = (): void => {
+    for (let given = 0; given < most; given++) clusters.allocate();
+  };
+  expect(fill).toThrow(`at most ${most * 512} bytes`);
+});

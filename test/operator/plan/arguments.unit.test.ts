@@ -14,7 +14,7 @@ const golden: [
     "the defaults",
     {},
     [],
-    `diff --json -b /volumes/golden/disk.img -F raw -f raw -O qcow2 -o cluster_size=65536 ${claims} --volume /volumes/thin-images --verify full --backing-file ../golden/disk.img --accept-same -- /volumes/web-01-root/disk.img /volumes/thin-images/web-01.qcow2`,
+    `diff --json -b /volumes/golden/disk.img -F raw -f raw -O qcow2 -o cluster_size=65536 ${claims} --volume /volumes/thin-images --verify full --backing-file=../golden/disk.img --require-backing --accept-same -- /volumes/web-01-root/disk.img /volumes/thin-images/web-01.qcow2`,
   ],
   [
     "everything else than the defaults",
@@ -33,13 +33,13 @@ const golden: [
       "spec.allowSizeDifference": true,
     },
     [],
-    `diff --json -b /volumes/golden/f/42.vmdk -F vmdk -f vhdx -O qcow2 -o cluster_size=2097152,compression_type=zstd -c --allow-size-difference ${claims} --volume /volumes/thin-images --verify none --backing-file base.img --force -- /volumes/web-01-root/d.vhdx /volumes/thin-images/vms/web/01.img`,
+    `diff --json -b /volumes/golden/f/42.vmdk -F vmdk -f vhdx -O qcow2 -o cluster_size=2097152,compression_type=zstd -c --allow-size-difference ${claims} --volume /volumes/thin-images --verify none --backing-file=base.img --force -- /volumes/web-01-root/d.vhdx /volumes/thin-images/vms/web/01.img`,
   ],
   [
     "an output two folders deep",
     { "spec.output.path": "a/b.qcow2", "spec.verification": "Metadata" },
     [],
-    `diff --json -b /volumes/golden/disk.img -F raw -f raw -O qcow2 -o cluster_size=65536 ${claims} --volume /volumes/thin-images --verify metadata --backing-file ../../golden/disk.img --accept-same -- /volumes/web-01-root/disk.img /volumes/thin-images/a/b.qcow2`,
+    `diff --json -b /volumes/golden/disk.img -F raw -f raw -O qcow2 -o cluster_size=65536 ${claims} --volume /volumes/thin-images --verify metadata --backing-file=../../golden/disk.img --require-backing --accept-same -- /volumes/web-01-root/disk.img /volumes/thin-images/a/b.qcow2`,
   ],
   [
     "all in one claim, zlib",
@@ -49,19 +49,19 @@ const golden: [
       "spec.output.compression": "Zlib",
     },
     [],
-    "diff --json -b /volumes/golden/disk.img -F raw -f raw -O qcow2 -o cluster_size=65536,compression_type=zlib -c --volume /volumes/golden --verify full --backing-file ../golden/disk.img --accept-same -- /volumes/golden/new.img /volumes/golden/web-01.qcow2",
+    "diff --json -b /volumes/golden/disk.img -F raw -f raw -O qcow2 -o cluster_size=65536,compression_type=zlib -c --volume /volumes/golden --verify full --backing-file=../golden/disk.img --require-backing --accept-same -- /volumes/golden/new.img /volumes/golden/web-01.qcow2",
   ],
   [
     "Block claims",
     { "spec.base.path": "ignored.img" },
     ["golden", "web-01-root"],
-    `diff --json -b /volumes/golden -F raw -f raw -O qcow2 -o cluster_size=65536 ${claims} --volume /volumes/thin-images --verify full --backing-file ../golden --accept-same -- /volumes/web-01-root /volumes/thin-images/web-01.qcow2`,
+    `diff --json -b /volumes/golden -F raw -f raw -O qcow2 -o cluster_size=65536 ${claims} --volume /volumes/thin-images --verify full --backing-file=../golden --require-backing --accept-same -- /volumes/web-01-root /volumes/thin-images/web-01.qcow2`,
   ],
   [
     "qed",
     { "spec.output.format": "qed", "spec.output.clusterSize": "4Ki" },
     [],
-    `diff --json -b /volumes/golden/disk.img -F raw -f raw -O qed -o cluster_size=4096 ${claims} --volume /volumes/thin-images --verify full --backing-file ../golden/disk.img --accept-same -- /volumes/web-01-root/disk.img /volumes/thin-images/web-01.qed`,
+    `diff --json -b /volumes/golden/disk.img -F raw -f raw -O qed -o cluster_size=4096 ${claims} --volume /volumes/thin-images --verify full --backing-file=../golden/disk.img --require-backing --accept-same -- /volumes/web-01-root/disk.img /volumes/thin-images/web-01.qed`,
   ],
   [
     "an estimate without an output claim",

@@ -38,7 +38,7 @@ export const HeaderExtension = {
 /** QEMU refuses larger first-level tables (QCOW_MAX_L1_SIZE). */
 export const MAX_L1_BYTES = 32 * 2 ** 20;
 /** QEMU refuses larger refcount tables (QCOW_MAX_REFTABLE_SIZE). */
-const MAX_REFCOUNT_TABLE_BYTES = 8 * 2 ** 20;
+export const MAX_REFCOUNT_TABLE_BYTES = 8 * 2 ** 20;
 const MAX_SNAPSHOTS = 65536;
 /** Larger disks are beyond what any cloud offers, and most likely an attack or an accident. */
 export const MAX_DECLARED_SIZE = 2 ** 46;
