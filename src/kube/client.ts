@@ -19,6 +19,12 @@ const JSON_BODY = { "content-type": "application/json" };
 /** RFC 7386. */
 const MERGE_PATCH_BODY = { "content-type": "application/merge-patch+json" };
 
+/** What an object must still be. */
+export interface Preconditions {
+  uid?: string;
+  resourceVersion?: string;
+}
+
 /**
  * Every method throws an ApiError where the server refuses, the signal's reason where that
  * ended it, and an Error that names the request where the network failed or nothing came in
@@ -102,13 +108,16 @@ export class Client {
     });
   }
 
-  /** With a uid, another object of the same name is refused with a conflict. */
+  /**
+   * With a uid, another object of the same name is refused with a conflict; with a
+   * resourceVersion, one that has changed since.
+   */
   async delete(
     type: ResourceType<KubeObject>,
     key: ObjectKey,
-    options: { uid?: string; propagationPolicy?: "Background" | "Foreground" } = {},
+    options: Preconditions & { propagationPolicy?: "Background" | "Foreground" } = {},
   ): Promise<void> {
-    const { uid, propagationPolicy } = options;
+    const { propagationPolicy, ...preconditions } = options;
     await this.#requester.json(requestName("delete", type, key), {
       method: "DELETE",
       path: pathOf(type, key),
@@ -116,7 +125,7 @@ export class Client {
       body: JSON.stringify({
         apiVersion: "v1",
         kind: "DeleteOptions",
-        ...(uid === undefined ? {} : { preconditions: { uid } }),
+        preconditions,
         ...(propagationPolicy === undefined ? {} : { propagationPolicy }),
       }),
     });

@@ -110,7 +110,7 @@ export class Controller {
     this.#reconciler = new Reconciler({
       client,
       caches: this.#caches,
-      observer: new Observer({ client, caches: this.#caches, places: this.#places, settings }),
+      observer: new Observer({ client, caches: this.#caches, places: this.#places, settings, log }),
       places: this.#places,
       statuses: new StatusWriter(client),
       events: this.#events,

@@ -16,7 +16,7 @@ import type { Places } from "./observe/places.ts";
 import type { Action, Announcement, Plan } from "./plan/actions.ts";
 import { jobName } from "./plan/labels.ts";
 import { plan, planInvalid } from "./plan/plan.ts";
-import type { Refusal } from "./plan/observation.ts";
+import type { Observation, Refusal } from "./plan/observation.ts";
 import { Jobs, type StoredImageDiff } from "./resources.ts";
 
 export interface ReconcilerOptions {
@@ -52,10 +52,9 @@ export class Reconciler {
   async reconcile(key: string): Promise<{ lookAgainSeconds?: number }> {
     const { caches } = this.#options;
     const [namespace = "", name = ""] = key.split("/");
-    const cached = caches.imageDiffs.get({ namespace, name });
-    const { uid = "" } = cached?.metadata ?? {};
+    const { uid = "" } = caches.imageDiffs.get({ namespace, name })?.metadata ?? {};
     try {
-      return await this.#reconcile(key, { namespace, name }, cached);
+      return await this.#reconcile(key, { namespace, name }, uid);
     } finally {
       // It may have gone meanwhile, and what was noted since would be kept for ever.
       const now = caches.imageDiffs.get({ namespace, name });
@@ -72,10 +71,11 @@ export class Reconciler {
   async #reconcile(
     key: string,
     { namespace, name }: ObjectKey,
-    cached: StoredImageDiff | undefined,
+    uid: string,
   ): Promise<{ lookAgainSeconds?: number }> {
-    const { statuses, places } = this.#options;
-    const lingers = await this.#settle({ namespace, name }, cached?.metadata?.uid);
+    const { caches, statuses, places } = this.#options;
+    const lingers = await this.#settle({ namespace, name }, uid);
+    const cached = caches.imageDiffs.get({ namespace, name });
     if (cached === undefined) {
       places.settle(key, false);
       return lingers ? { lookAgainSeconds: LINGERING_SECONDS } : {};
@@ -97,7 +97,7 @@ export class Reconciler {
     const { observer, places } = this.#options;
     let observation = await observer.observe(resource);
     let decided = plan(observation);
-    if (decided.actions.some(startsJob)) {
+    if (decided.actions.length > 0 || endsUnseen(decided, observation)) {
       const live = await observer.observeLive(resource);
       // From here to the reservation nothing else gets to run, so that no two take one place.
       observation = observer.withOthers(live);
@@ -175,6 +175,12 @@ export class Reconciler {
       { ...announcement, action: EVENT_ACTION },
     );
   }
+}
+
+/** Whether a resource is told for good on nothing but what the caches say of its claims. */
+function endsUnseen({ status }: Plan, { jobs, status: before }: Observation): boolean {
+  const ends = status.completionTime !== undefined && before.completionTime === undefined;
+  return ends && jobs.length === 0;
 }
 
 function jobKey(resource: ImageDiff): ObjectKey {

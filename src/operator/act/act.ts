@@ -54,6 +54,7 @@ export async function act(client: Client, resource: ImageDiff, action: Action): 
           { namespace, name },
           {
             uid: action.uid,
+            resourceVersion: resource.metadata.resourceVersion ?? "",
             propagationPolicy: "Background",
           },
         ),

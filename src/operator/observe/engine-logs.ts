@@ -1,7 +1,8 @@
 /** The end of an engine's log, where its progress is, read no more often than it is worth. */
-import { ApiError, isForbidden } from "../../kube/api-error.ts";
+import { ApiError } from "../../kube/api-error.ts";
 import { Backoff } from "../../kube/backoff.ts";
 import type { Client } from "../../kube/client.ts";
+import type { Log } from "../../kube/log.ts";
 import type { Pod } from "kubernetes-types/core/v1.d.ts";
 import type { Observation } from "../plan/observation.ts";
 import { ENGINE_CONTAINER } from "../plan/labels.ts";
@@ -27,6 +28,7 @@ interface Read {
 
 export class EngineLogs {
   readonly #client: Client;
+  readonly #log: Log;
   /**
    * Until when each resource's log is left alone (monotonic), and of which state of which pod it
    * is. Of one that has ended the text is kept: the decision that needs it comes once the Job
@@ -34,8 +36,9 @@ export class EngineLogs {
    */
   readonly #reads = new Map<string, Read>();
 
-  constructor(client: Client) {
+  constructor(client: Client, log: Log) {
     this.#client = client.withTimeout(PATIENCE_SECONDS * 1000);
+    this.#log = log;
   }
 
   /**
@@ -70,9 +73,11 @@ export class EngineLogs {
       if (hasEnded(pod)) leaveAlone(INTERVAL_SECONDS, text);
       return text;
     } catch (error) {
-      if (isForbidden(error)) throw error;
-      // Its node does not answer; else the container is not there yet, or any more.
-      if (!(error instanceof ApiError)) leaveAlone(silence.next());
+      // The container is not there yet, or any more.
+      if (error instanceof ApiError && error.status !== 403) return undefined;
+      // Its node does not answer, or somebody may not read it: us, or the API server from the node.
+      leaveAlone(silence.next());
+      this.#log.warn({ namespace, pod: name, error }, "An engine's log cannot be read");
       return undefined;
     }
   }

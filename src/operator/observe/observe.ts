@@ -1,20 +1,21 @@
 /** Gathers all that one decision needs: from the caches, and a little from the API server. */
 import type { Job } from "kubernetes-types/batch/v1.d.ts";
-import type { Pod } from "kubernetes-types/core/v1.d.ts";
+import type { PersistentVolumeClaim, Pod } from "kubernetes-types/core/v1.d.ts";
 import type { ImageDiff } from "../../api/resource.ts";
 import { ApiError } from "../../kube/api-error.ts";
 import type { Client } from "../../kube/client.ts";
+import type { Log } from "../../kube/log.ts";
 import { compareVersions } from "../../kube/resource-version.ts";
 import { keyText } from "../../kube/resource-type.ts";
 import { JOB_NAME_LABEL, jobName } from "../plan/labels.ts";
 import { needsHappenings, wantsLog } from "../plan/needs.ts";
 import type { ClaimObservation, Observation, Refusal, Settings } from "../plan/observation.ts";
 import { claimsOf } from "../plan/volumes.ts";
-import { ImageDiffs, Pods, type StoredImageDiff } from "../resources.ts";
+import { Claims, ImageDiffs, Pods, type StoredImageDiff } from "../resources.ts";
 import type { Caches } from "./caches.ts";
 import { EngineLogs } from "./engine-logs.ts";
 import { finishedEstimate } from "./estimates.ts";
-import { happeningsOf } from "./happenings.ts";
+import { EngineEvents } from "./engine-events.ts";
 import { isOver } from "./indexes.ts";
 import type { Places } from "./places.ts";
 import { slimPod } from "./slim.ts";
@@ -32,56 +33,57 @@ export interface ObserverOptions {
   caches: Caches;
   places: Places;
   settings: Settings;
+  log: Log;
   now?: () => Date;
 }
 
 export class Observer {
   readonly #options: ObserverOptions;
   readonly #logs: EngineLogs;
+  readonly #events: EngineEvents;
   /** Of each resource, by its uid, why a Job of which generation was refused last. */
   readonly #refusals = new Map<string, { generation: number | undefined; refusal: Refusal }>();
 
   constructor(options: ObserverOptions) {
     this.#options = options;
-    this.#logs = new EngineLogs(options.client);
+    this.#logs = new EngineLogs(options.client, options.log);
+    this.#events = new EngineEvents(options.client, options.log);
   }
 
   /** What the caches know, with the engine's log and the events where a decision needs them. */
   async observe(resource: ImageDiff): Promise<Observation> {
-    const { client } = this.#options;
-    const observation = this.withOthers(await this.#withEndsSeen(this.#fromCaches(resource)));
-    const log = wantsLog(observation) ? await this.#logs.read(observation) : undefined;
-    const happenings = needsHappenings(observation) ? await happeningsOf(client, observation) : [];
-    return { ...observation, happenings, ...(log === undefined ? {} : { log }) };
+    const cached = this.#fromCaches(resource);
+    // How a Job came out is said by its pods, of which the cache may hear later than of the Job.
+    const isBehind = cached.jobs.some((job) => hasUnseenEnd(job, cached));
+    const observation = this.withOthers(isBehind ? await this.#withLivePods(cached) : cached);
+    return { ...observation, ...(await this.#words(observation)) };
   }
 
   /**
-   * The same once more, with the pods as they are at this moment: right before a Job is made.
+   * The same once more, as it is at this moment: right before something is done, or is told for
+   * good. Each kind of object has a cache of its own, which may be a minute behind the others.
    * @throws ApiError Conflict where the resource itself has changed or gone since: its cache is
-   * behind, and no Job must be made on what it was.
+   * behind, and nothing must be done for what it was.
    */
   async observeLive(resource: ImageDiff): Promise<Known> {
     const { client } = this.#options;
-    const { namespace = "", name, uid = "" } = resource.metadata;
-    const [{ items, resourceVersion }, same] = await Promise.all([
+    const { namespace = "", uid = "" } = resource.metadata;
+    const [{ items, resourceVersion }, claims] = await Promise.all([
       client.list(Pods, { namespace, fieldSelector: NOT_ENDED }),
-      client.list(ImageDiffs, { namespace, fieldSelector: `metadata.name=${name}` }),
+      this.#liveClaims(resource),
+      this.#requireSame(resource),
     ]);
-    if (!same.items.some((now) => isSameVersion(now, resource))) {
-      const message = "it has changed, and the cache is yet to hear of that";
-      throw new ApiError(`start ImageDiff ${namespace}/${name}`, 409, {
-        reason: "Conflict",
-        message,
-      });
-    }
     // Meanwhile it may have been started and be done.
-    const observation = await this.#withEndsSeen(this.#fromCaches(resource));
+    const cached = this.#fromCaches(resource);
+    const present = cached.jobs.length === 0 ? cached : await this.#withLivePods(cached);
+    const observation = { ...present, claims };
     const listed = usersAmong(this.#options.caches, items, claimsOf(resource), uid);
     // The answers took a while, in which the cache may have heard of new pods.
     const newer = observation.users.filter(({ pod }) => isNewer(pod, resourceVersion));
     const known = new Set(listed.map(({ pod }) => pod.metadata?.uid));
     const users = [...listed, ...newer.filter(({ pod }) => !known.has(pod.metadata?.uid))];
-    return { ...observation, users };
+    const live = { ...observation, users };
+    return { ...live, ...(await this.#words(this.withOthers(live))) };
   }
 
   /** With what other resources are about to do, as it is known at this very moment. */
@@ -97,10 +99,11 @@ export class Observer {
     };
   }
 
-  /** How a Job came out is said by its pods, of which the cache may hear later than of the Job. */
-  async #withEndsSeen(known: Known): Promise<Known> {
-    if (!known.jobs.some((job) => hasUnseenEnd(job, known))) return known;
-    return { ...known, pods: await this.#livePods(known.resource) };
+  /** The engine's log, and the events, where a decision needs them. */
+  async #words(observation: Observation): Promise<Pick<Observation, "happenings" | "log">> {
+    const log = wantsLog(observation) ? await this.#logs.read(observation) : undefined;
+    const happenings = needsHappenings(observation) ? await this.#events.read(observation) : [];
+    return { happenings, ...(log === undefined ? {} : { log }) };
   }
 
   /** Notes that the API server would not let the resource's Job start, as it is wished for now. */
@@ -108,19 +111,41 @@ export class Observer {
     this.#refusals.set(uid, { generation, refusal });
   }
 
-  async #livePods(resource: ImageDiff): Promise<Pod[]> {
-    const { namespace } = resource.metadata;
+  async #withLivePods(known: Known): Promise<Known> {
     const { items } = await this.#options.client.list(Pods, {
-      namespace,
-      labelSelector: `${JOB_NAME_LABEL}=${jobName(resource)}`,
+      namespace: known.resource.metadata.namespace,
+      labelSelector: `${JOB_NAME_LABEL}=${jobName(known.resource)}`,
       transform: slimPod,
     });
-    return items;
+    return { ...known, pods: items };
+  }
+
+  async #liveClaims(resource: ImageDiff): Promise<Observation["claims"]> {
+    const { namespace } = resource.metadata;
+    const claims = claimsOf(resource).map(async (name) => {
+      const fieldSelector = `metadata.name=${name}`;
+      const { items } = await this.#options.client.list(Claims, { namespace, fieldSelector });
+      return [name, this.#claim(items[0])] as const;
+    });
+    return new Map(await Promise.all(claims));
+  }
+
+  async #requireSame(resource: ImageDiff): Promise<void> {
+    const { namespace, name } = resource.metadata;
+    const fieldSelector = `metadata.name=${name}`;
+    const { items } = await this.#options.client.list(ImageDiffs, { namespace, fieldSelector });
+    if (items.some((now) => isSameVersion(now, resource))) return;
+    const message = "it has changed, and the cache is yet to hear of that";
+    throw new ApiError(`act for ImageDiff ${namespace}/${name}`, 409, {
+      reason: "Conflict",
+      message,
+    });
   }
 
   /** Without a word to the API server. */
   #fromCaches(resource: ImageDiff): Known {
     const { caches, settings, now = () => new Date() } = this.#options;
+    const { claims } = caches;
     const { namespace = "", uid = "", generation } = resource.metadata;
     const refused = this.#refusals.get(uid);
     const names = claimsOf(resource);
@@ -130,7 +155,9 @@ export class Observer {
       resource,
       status: resource.status ?? {},
       settings,
-      claims: new Map(names.map((claim) => [claim, this.#claim(namespace, claim)])),
+      claims: new Map(
+        names.map((claim) => [claim, this.#claim(claims.get({ namespace, name: claim }))]),
+      ),
       users: cachedUsers(caches, namespace, names, uid),
       jobs: caches.jobs.by("owner", uid),
       // By the Job's name: they may outlive a Job that was deleted.
@@ -141,9 +168,8 @@ export class Observer {
     };
   }
 
-  #claim(namespace: string, name: string): ClaimObservation {
-    const { claims, volumes, storageClasses } = this.#options.caches;
-    const claim = claims.get({ namespace, name });
+  #claim(claim: PersistentVolumeClaim | undefined): ClaimObservation {
+    const { volumes, storageClasses } = this.#options.caches;
     const { volumeName, storageClassName } = claim?.spec ?? {};
     const volume = volumeName ? volumes.get({ name: volumeName }) : undefined;
     const storageClass = storageClassName
@@ -159,6 +185,7 @@ export class Observer {
   /** The resource is gone: nothing about it is kept. */
   forget(uid: string): void {
     this.#logs.forget(uid);
+    this.#events.forget(uid);
     this.#refusals.delete(uid);
   }
 }

@@ -66,7 +66,7 @@ export class Places {
     // Who has a place already does not queue for one.
     const isServed = [...this.#reserved.values()].some(({ owner }) => owner.uid === uid);
     const waitingBefore = isServed ? 0 : this.#before(key);
-    return { jobs: others.length + reserved, unplaced, perNode, waitingBefore };
+    return { jobs: others.length + reserved, unplaced, perNode, starting: isServed, waitingBefore };
   }
 
   /** Those that do not seem to be at work to the cache. */

@@ -1,6 +1,6 @@
 /**
- * What the caches keep of an object: what decisions look at, and no more. A pod of a cluster with
- * thousands is some hundred bytes then, not some thousand.
+ * What the caches keep of an object: what decisions look at, and no more. Most pods of a cluster
+ * are none of our business, and of those nothing is kept but who they are.
  */
 import type {
   Container,
@@ -10,6 +10,7 @@ import type {
 } from "kubernetes-types/core/v1.d.ts";
 import type { StorageClass } from "kubernetes-types/storage/v1.d.ts";
 import type { KubeObject } from "../../kube/resource-type.ts";
+import { JOB_NAME_LABEL } from "../plan/labels.ts";
 
 /** Without what the API server keeps for itself; every kind. */
 export function withoutManagedFields<T extends KubeObject>(object: T): T {
@@ -19,9 +20,14 @@ export function withoutManagedFields<T extends KubeObject>(object: T): T {
 }
 
 export function slimPod(pod: Pod): Pod {
-  const { spec, status } = pod;
+  const { spec, status = {} } = pod;
   const { annotations: _, ...metadata } = withoutManagedFields(pod).metadata ?? {};
-  if (spec === undefined) return { metadata };
+  const volumes = (spec?.volumes ?? []).filter(
+    ({ persistentVolumeClaim, ephemeral }) =>
+      persistentVolumeClaim !== undefined || ephemeral !== undefined,
+  );
+  if (spec === undefined || volumes.length === 0) return stranger(metadata);
+  const mayBeEngine = metadata.labels?.[JOB_NAME_LABEL] !== undefined;
   return {
     metadata,
     spec: {
@@ -31,13 +37,27 @@ export function slimPod(pod: Pod): Pod {
       ...(spec.ephemeralContainers && {
         ephemeralContainers: spec.ephemeralContainers.map(slimContainer),
       }),
-      volumes: (spec.volumes ?? []).filter(
-        ({ persistentVolumeClaim, ephemeral }) =>
-          persistentVolumeClaim !== undefined || ephemeral !== undefined,
-      ),
+      volumes,
     },
-    ...(status === undefined ? {} : { status }),
+    status: mayBeEngine ? status : slimStatus(status),
   };
+}
+
+/** A pod that uses no claim. */
+function stranger({ namespace, name, uid, resourceVersion }: NonNullable<Pod["metadata"]>): Pod {
+  return {
+    metadata: {
+      ...(namespace && { namespace }),
+      ...(name && { name }),
+      ...(uid && { uid }),
+      ...(resourceVersion && { resourceVersion }),
+    },
+  };
+}
+
+/** Of a pod that somebody else runs it matters whether it has ended. */
+function slimStatus({ phase }: NonNullable<Pod["status"]>): NonNullable<Pod["status"]> {
+  return phase === undefined ? {} : { phase };
 }
 
 /** A container's mounts tell whether it may write; its memory limit why it was killed. */

@@ -70,7 +70,8 @@ function looseEngine(pod: Pod): ClaimUser["engine"] {
   const isEngine = Object.entries(ENGINE_LABELS).every(([key, value]) => labels[key] === value);
   if (!isEngine) return undefined;
   const imageDiff = labels[NAME_KEY] ?? labels[JOB_NAME_LABEL] ?? name;
-  const written = claimUses(pod).find(({ readOnly }) => !readOnly);
+  const [written, another] = claimUses(pod).filter(({ readOnly }) => !readOnly);
+  if (another !== undefined) return undefined;
   return { imageDiff, ...(written && { output: { claimName: written.claimName } }) };
 }
 

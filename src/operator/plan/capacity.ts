@@ -5,6 +5,8 @@ import { placement } from "./placement.ts";
 import { preconditionStatus } from "./preconditions.ts";
 import type { Cause } from "./states.ts";
 
+const LOOK_SECONDS = 60;
+
 /** Waits where the administrator's caps are reached. Who asked before comes first. */
 export function withoutPlace(observation: Observation): Decision | undefined {
   const { settings, load } = observation;
@@ -24,5 +26,10 @@ export function withoutPlace(observation: Observation): Decision | undefined {
   if (message === undefined) return undefined;
   const cause: Cause = { reason: "CapacityReached", message };
   const status = preconditionStatus(observation);
-  return { status: waitingStatus(observation, "Waiting", cause, status), waitsForPlace: true };
+  return {
+    status: waitingStatus(observation, "Waiting", cause, status),
+    waitsForPlace: true,
+    // A Job that gets no pod stops counting for a node after a while, unheard.
+    ...(ahead < maxJobs && { lookAgainSeconds: LOOK_SECONDS }),
+  };
 }

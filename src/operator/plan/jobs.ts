@@ -1,6 +1,7 @@
 /** The Jobs of a resource, and what they say about themselves. */
 import type { Job, JobCondition } from "kubernetes-types/batch/v1.d.ts";
 import type { Pod } from "kubernetes-types/core/v1.d.ts";
+import type { KubeObject } from "../../kube/resource-type.ts";
 import { jobName, settingsDigest, SETTINGS_KEY } from "./labels.ts";
 import type { Observation } from "./observation.ts";
 import { nameOf } from "./pods.ts";
@@ -8,12 +9,12 @@ import { nameOf } from "./pods.ts";
 /** The condition of that type if it is true. */
 export function jobCondition(
   { status }: Job,
-  type: "Complete" | "Failed" | "FailureTarget",
+  type: "Complete" | "Failed" | "FailureTarget" | "Suspended",
 ): JobCondition | undefined {
   return status?.conditions?.find((each) => each.type === type && each.status === "True");
 }
 
-export function isLeaving({ metadata }: Job | Pod): boolean {
+export function isLeaving({ metadata }: KubeObject): boolean {
   return metadata?.deletionTimestamp !== undefined;
 }
 
@@ -40,6 +41,26 @@ const TRACKING_FINALIZER = "batch.kubernetes.io/job-tracking";
 export function isJudged(pod: Pod, job: Job): boolean {
   const counted = pod.metadata?.finalizers?.includes(TRACKING_FINALIZER) !== true;
   return (counted || isLeaving(pod)) && jobCondition(job, "FailureTarget") === undefined;
+}
+
+/**
+ * Whether a Job has come to a limit that the user has raised since, or with settings that have been
+ * changed since: before anybody could pass that on to it.
+ */
+export function hasFailedByOldWishes(job: Job, observation: Observation): boolean {
+  const { activeDeadlineSeconds, backoffLimit } = observation.resource.spec;
+  const { spec } = job;
+  switch (jobCondition(job, "Failed")?.reason) {
+    case "DeadlineExceeded":
+      return (
+        !isCurrent(job, observation) ||
+        activeDeadlineSeconds > (spec?.activeDeadlineSeconds ?? Infinity)
+      );
+    case "BackoffLimitExceeded":
+      return !isCurrent(job, observation) || backoffLimit > (spec?.backoffLimit ?? Infinity);
+    default:
+      return false;
+  }
 }
 
 /** The pods of one Job. */

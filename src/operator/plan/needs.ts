@@ -15,6 +15,7 @@ const PATIENCE_SECONDS = { job: 3, pod: 10 };
 export function needsHappenings(observation: Observation): boolean {
   const job = presentJob(observation);
   if (job === undefined || job.spec?.suspend === true || isOver(observation)) return false;
+  if (observation.resource.spec.suspend) return false;
   if (workingPod(job, observation) !== undefined) return false;
   const pod = startingPod(byAge(podsOf(job, observation)));
   if (pod === undefined) return ageSeconds(job, observation) >= PATIENCE_SECONDS.job;

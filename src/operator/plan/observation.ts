@@ -61,6 +61,8 @@ export interface Load {
   unplaced: number;
   /** Engine pods on each node, by the node's name. */
   perNode: ReadonlyMap<string, number>;
+  /** Whether its own Job has been told to start, and the cache is yet to hear of it. */
+  starting: boolean;
   /** Resources that asked for a place before this one and still wait. */
   waitingBefore: number;
 }

@@ -8,7 +8,7 @@ import { conditionOf } from "./announcements.ts";
 import { allowed } from "./allowed.ts";
 import { timestamp } from "./conditions.ts";
 import { contextOf, momentOf, type Decision } from "./decision.ts";
-import { isLeaving, jobCondition, podsOf } from "./jobs.ts";
+import { hasFailedByOldWishes, isLeaving, jobCondition, podsOf } from "./jobs.ts";
 import { sentence } from "./refusals.ts";
 import type { Observation } from "./observation.ts";
 import { podFailure, withLogTail } from "./pod-failure.ts";
@@ -27,7 +27,9 @@ export function outcome(observation: Observation): Decision | undefined {
   if (good.length > 0 || jobs.some((job) => jobCondition(job, "Complete") !== undefined)) {
     return { status: success(good, observation) };
   }
-  const failed = jobs.find(hasFailedForGood);
+  const failed = jobs.find(
+    (job) => hasFailedForGood(job) && !hasFailedByOldWishes(job, observation),
+  );
   return failed && { status: failure(failed, observation) };
 }
 
@@ -119,7 +121,7 @@ function failureOf(job: Job, observation: Observation): Fault {
     const before = waited === undefined ? "" : ` Before that: ${waited.message}`;
     return {
       reason,
-      message: `The work took longer than the ${resource.spec.activeDeadlineSeconds} seconds of spec.activeDeadlineSeconds, which begin with the Job: the time in which its pod does not start counts, and retries do.${before}`,
+      message: `The work took longer than the ${job.spec?.activeDeadlineSeconds ?? resource.spec.activeDeadlineSeconds} seconds of spec.activeDeadlineSeconds, which begin with the Job: the time in which its pod does not start counts, and retries do.${before}`,
     };
   }
   if (pod !== undefined) return podFailure(pod);
@@ -132,7 +134,7 @@ function failureOf(job: Job, observation: Observation): Fault {
   const last = lastFailure === undefined ? message : `The last failure: ${lastFailure.message}`;
   return {
     reason: "BackoffLimitExceeded",
-    message: `The engine failed more often than the ${resource.spec.backoffLimit} retries of spec.backoffLimit. ${last}`,
+    message: `The engine failed more often than the ${job.spec?.backoffLimit ?? resource.spec.backoffLimit} retries of spec.backoffLimit. ${last}`,
     ...(lastFailure?.exitCode === undefined ? {} : { exitCode: lastFailure.exitCode }),
   };
 }

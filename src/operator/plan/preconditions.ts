@@ -5,6 +5,7 @@ import { engineArguments } from "./arguments.ts";
 import { attempted } from "./attempts.ts";
 import { claimObstacles } from "./claims.ts";
 import { momentOf, waitingStatus, type Decision } from "./decision.ts";
+import { isLeaving } from "./jobs.ts";
 import type { Observation } from "./observation.ts";
 import { placement } from "./placement.ts";
 import { sameImage } from "./same-image.ts";
@@ -18,6 +19,10 @@ const LOOK_SECONDS = 60;
 
 /** Inputs that no waiting can cure. */
 export function impossible(observation: Observation): Decision | undefined {
+  // A claim that is being deleted may be made anew as another kind.
+  if ([...observation.claims.values()].some(({ claim }) => claim && isLeaving(claim))) {
+    return undefined;
+  }
   const failure = sameImage(observation) ?? argumentsFailure(observation);
   if (failure === undefined) return undefined;
   const { resource, now } = observation;

@@ -4,7 +4,7 @@ import type { Pod } from "kubernetes-types/core/v1.d.ts";
 import { waitingStatus, type Decision } from "./decision.ts";
 import { diagnosis } from "./diagnosis.ts";
 import { pinnedAffinity, pinnedNode } from "./job/affinity.ts";
-import { isCurrent, isLeaving, presentJob } from "./jobs.ts";
+import { hasFailedByOldWishes, isCurrent, isLeaving, presentJob } from "./jobs.ts";
 import { jobName, JOB_NAME_LABEL } from "./labels.ts";
 import type { Observation } from "./observation.ts";
 import { nodesOfClaims } from "./placement.ts";
@@ -20,6 +20,10 @@ export function replacement(observation: Observation): Decision | undefined {
   const obsolete = jobs.filter((job) => !isLeaving(job) && !isCurrent(job, observation));
   if (obsolete.length > 0) {
     return deletion(obsolete, observation, "was made with other settings in spec.job");
+  }
+  const limited = jobs.filter((job) => !isLeaving(job) && hasFailedByOldWishes(job, observation));
+  if (limited.length > 0) {
+    return deletion(limited, observation, "has come to a limit that has been raised since");
   }
   const leaving = jobs.find(isLeaving);
   if (leaving !== undefined) return anew(observation, `Job ${nameOf(leaving)} is being deleted`);

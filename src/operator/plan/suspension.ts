@@ -1,7 +1,8 @@
 /** The engine must not start, or not go on, for now. */
+import type { Job } from "kubernetes-types/batch/v1.d.ts";
 import { attempted } from "./attempts.ts";
 import { momentOf, waitingStatus, type Decision } from "./decision.ts";
-import { presentJob } from "./jobs.ts";
+import { jobCondition, presentJob } from "./jobs.ts";
 import type { Observation } from "./observation.ts";
 import { hasEnded } from "./pods.ts";
 import { obstructed } from "./preconditions.ts";
@@ -15,7 +16,11 @@ export function suspension(observation: Observation): Decision | undefined {
   const job = presentJob(observation);
   const actions = job === undefined ? [] : adjusted(job, observation, true);
   const { progress: _, ...status } = attempted(observation);
-  if (observation.pods.some((pod) => !hasEnded(pod))) {
+  if (
+    observation.load.starting ||
+    !isStopped(job) ||
+    observation.pods.some((pod) => !hasEnded(pod))
+  ) {
     const message = "spec.suspend is true; the engine is being stopped.";
     const cause: Cause = { reason: "Suspending", message };
     return { actions, status: waitingStatus(observation, "Suspended", cause, status) };
@@ -26,6 +31,13 @@ export function suspension(observation: Observation): Decision | undefined {
     actions,
     status: resting({ ...status, phase: "Suspended" }, cause, momentOf(observation)),
   };
+}
+
+/** Whether the Job controller has said that none of a Job's pods is left. */
+function isStopped(job: Job | undefined): boolean {
+  if (job === undefined) return true;
+  const { active = 0, terminating = 0 } = job.status ?? {};
+  return jobCondition(job, "Suspended") !== undefined && active + terminating === 0;
 }
 
 /**

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { Pod } from "kubernetes-types/core/v1.d.ts";
 import { ApiError } from "../../../src/kube/api-error.ts";
 import { Client } from "../../../src/kube/client.ts";
+import { silent } from "../../../src/kube/log.ts";
 import type { HttpResponse, Transport } from "../../../src/kube/transport.ts";
 import { EngineLogs } from "../../../src/operator/observe/engine-logs.ts";
 import { observed } from "../plan/builders.ts";
@@ -23,7 +24,10 @@ const said = (text: string): HttpResponse => ({ status: 200, headers: {}, body: 
 /** The logs where each request goes to `answer`, and how many there were. */
 function logsBy(answer: Transport): { logs: EngineLogs; asked: () => number } {
   const transport = vi.fn<Transport>(answer);
-  return { logs: new EngineLogs(new Client(transport)), asked: () => transport.mock.calls.length };
+  return {
+    logs: new EngineLogs(new Client(transport), silent),
+    asked: () => transport.mock.calls.length,
+  };
 }
 
 const silence: Transport = async ({ signal }) =>
@@ -73,9 +77,12 @@ test("a connection that breaks, or a container that is not there yet, is no fail
   expect(early.asked()).toBe(2);
 });
 
-test("a right that is missing is", async () => {
-  const { logs } = logsBy(async () => Promise.reject(new ApiError("read", 403)));
-  await expect(logs.read(running)).rejects.toThrow("403");
+test("one that may not be read, by us or by the API server, stops nobody", async () => {
+  const { logs, asked } = logsBy(async () => Promise.reject(new ApiError("read", 403)));
+  expect(await logs.read(running)).toBeUndefined();
+  await vi.advanceTimersByTimeAsync(4000);
+  expect(await logs.read(running)).toBeUndefined();
+  expect(asked()).toBe(1);
 });
 
 test("what an engine that has ended said last is read once", async () => {

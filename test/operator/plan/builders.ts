@@ -69,7 +69,7 @@ export function observed(
     jobs: [],
     pods: [],
     happenings: [],
-    load: { jobs: 0, unplaced: 0, perNode: new Map(), waitingBefore: 0 },
+    load: { jobs: 0, unplaced: 0, perNode: new Map(), starting: false, waitingBefore: 0 },
     ...rest,
   };
 }

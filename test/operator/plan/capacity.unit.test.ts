@@ -14,7 +14,7 @@ import {
   settings,
 } from "./builders.ts";
 
-const idle: Load = { jobs: 0, unplaced: 0, perNode: new Map(), waitingBefore: 0 };
+const idle: Load = { jobs: 0, unplaced: 0, perNode: new Map(), starting: false, waitingBefore: 0 };
 
 function withCaps(caps: Partial<Settings>, load: Partial<Load>): Observation {
   return observed({ settings: { ...settings, ...caps }, load: { ...idle, ...load } });
@@ -41,6 +41,13 @@ test.each<[boolean, number, Partial<Load>]>([
   [false, 1, {}],
 ])("waits %s with a cap of %s on each node and %j", (expected, maxJobsPerNode, load) => {
   expect(waits(withCaps({ maxJobsPerNode }, load))).toBe(expected);
+});
+
+test("a place on a node may come free unheard: a Job that gets no pod stops counting", () => {
+  const looks = (caps: Partial<Settings>, load: Partial<Load>) =>
+    plan(withCaps(caps, load)).lookAgainSeconds;
+  expect(looks({ maxJobsPerNode: 1 }, { unplaced: 1 })).toBe(60);
+  expect(looks({ maxJobs: 1 }, { jobs: 1 })).toBeUndefined();
 });
 
 describe("a Job that has to go to one node", () => {

@@ -202,6 +202,15 @@ describe("what no waiting can cure", () => {
     expect(planned.announcements).toMatchObject([{ type: "Warning", reason }]);
   });
 
+  test("is waited for all the same while a claim goes, which may be made anew", () => {
+    const { claim, ...rest } = bound("thin-images", { volumeMode: "Block" });
+    const metadata = { ...claim?.metadata, deletionTimestamp: at(0) };
+    const going = { ...rest, claim: { ...claim, metadata } };
+    const planned = plan(observed({ claims: claimsWith(going) }));
+    expect(conditions(planned.status)).toContain("Ready=False/ClaimTerminating");
+    expect(planned.status.completionTime).toBeUndefined();
+  });
+
   test("two images on one Filesystem claim are two images", () => {
     const fields = { "spec.modified": { claimName: "golden", path: "other.img" } };
     expect(actions(plan(observed({ fields })))).toEqual(["CreateJob"]);

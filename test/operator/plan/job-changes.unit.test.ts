@@ -27,6 +27,13 @@ function withSpec(spec: Partial<Job["spec"] & {}>): Job {
   return { ...job, spec: { ...job.spec, template: job.spec?.template ?? {}, ...spec } };
 }
 
+/** The Job once the Job controller has stopped it. */
+function stopped(): Job {
+  const lastTransitionTime = at(8);
+  const condition = { type: "Suspended", status: "True", lastTransitionTime };
+  return { ...withSpec({ suspend: true }), status: { conditions: [condition] } };
+}
+
 function leaving(of: Job = job): Job {
   return { ...of, metadata: { ...of.metadata, deletionTimestamp: at(2) } };
 }
@@ -71,16 +78,16 @@ describe("spec.suspend", () => {
     expect(conditions(stopping.status)).toContain("Reconciling=True/Suspending");
     expect(readyMessage(stopping)).toBe("spec.suspend is true; the engine is being stopped.");
 
-    const jobs = [withSpec({ suspend: true })];
+    const jobs = [stopped()];
     const { status } = stopping;
-    const stopped = planned({ fields: suspend, jobs, status, now: new Date(at(9)) });
-    expect(actions(stopped)).toEqual([]);
-    expect(conditions(stopped.status)).toEqual([
+    const rests = planned({ fields: suspend, jobs, status, now: new Date(at(9)) });
+    expect(actions(rests)).toEqual([]);
+    expect(conditions(rests.status)).toEqual([
       "Ready=False/Suspended",
       "Schedulable=True/Scheduled",
     ]);
 
-    const resumed = planned({ jobs, status: stopped.status });
+    const resumed = planned({ jobs, status: rests.status });
     expect(actions(resumed)).toEqual(['UpdateJob {"suspend":false}']);
     expect(resumed.status.phase).toBe("Pending");
     expect(resumed.announcements).toEqual([]);
@@ -89,8 +96,18 @@ describe("spec.suspend", () => {
 
   test("lets a pod be that has ended", () => {
     const ended = podOf(job, { engine: endedEngine(1, noSpace), status: { phase: "Failed" } });
-    const made = planned({ fields: suspend, jobs: [withSpec({ suspend: true })], pods: [ended] });
+    const made = planned({ fields: suspend, jobs: [stopped()], pods: [ended] });
     expect(conditions(made.status)).toContain("Ready=False/Suspended");
+  });
+
+  test.each<[string, Partial<Observation>]>([
+    ["the Job is yet to be told", { jobs: [job] }],
+    ["the Job controller is yet to hear of it", { jobs: [withSpec({ suspend: true })] }],
+    ["a pod that nobody has seen is active", { jobs: [{ ...stopped(), status: { active: 1 } }] }],
+    ["nobody has seen the Job itself", { load: { ...observed().load, starting: true } }],
+  ])("does not say that nothing runs where %s", (_, changes) => {
+    const made = planned({ fields: suspend, ...changes });
+    expect(conditions(made.status)).toContain("Reconciling=True/Suspending");
   });
 
   const suspended = { jobs: [withSpec({ suspend: true })] };

@@ -273,6 +273,27 @@ describe("failure", () => {
     );
   });
 
+  test.each<[string, Record<string, unknown>]>([
+    ["DeadlineExceeded", { "spec.activeDeadlineSeconds": 86_400 }],
+    ["BackoffLimitExceeded", { "spec.backoffLimit": 9 }],
+    ["BackoffLimitExceeded", { "spec.job": { nodeSelector: { disk: "ssd" } } }],
+  ])("by a limit (%s) that nobody has passed on to the Job yet is none: %j", (reason, fields) => {
+    const planned = plan(observed({ fields, jobs: [failedJob(reason)] }));
+    expect(actions(planned)).toEqual(["DeleteJob"]);
+    expect(planned.status.completionTime).toBeUndefined();
+  });
+
+  test("by a limit that was lowered since is one, and tells the limit that it was", () => {
+    const fields = { "spec.activeDeadlineSeconds": 60 };
+    const planned = plan(observed({ fields, jobs: [failedJob("DeadlineExceeded")] }));
+    expect(planned.status.lastFailure?.message).toContain("the 14400 seconds");
+    const permanent = observed({
+      fields: { "spec.backoffLimit": 9 },
+      jobs: [failedJob("PodFailurePolicy")],
+    });
+    expect(plan(permanent).status.phase).toBe("Failed");
+  });
+
   test("without any pod is told by the last failure that was seen", () => {
     const lastFailure = { reason: "NoSpace", message: noSpace.message, exitCode: 1 };
     const planned = plan(observed({ jobs: [failedJob()], status: { lastFailure } }));

@@ -44,7 +44,8 @@ export class Queue {
     const order = [...this.#waiting];
     const waitingBefore = this.#waiting.has(who) ? order.indexOf(who) : order.length;
     const unplaced = [...this.#jobs.values()].filter((node) => node === undefined).length;
-    const load = { jobs: this.jobs, unplaced, perNode: this.#perNode(), waitingBefore };
+    const perNode = this.#perNode();
+    const load = { jobs: this.jobs, unplaced, perNode, starting: false, waitingBefore };
     const planned = plan(observed({ settings: { ...settings, ...this.#caps }, load }));
     if (planned.waitsForPlace === true) this.#waiting.add(who);
     else this.#waiting.delete(who);

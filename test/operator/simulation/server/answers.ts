@@ -172,7 +172,16 @@ export class Answers {
   }
 
   #delete(place: Named, options: DeleteOptions): Answer {
-    sameUid(this.#find(place), options.preconditions?.uid);
+    const object = this.#find(place);
+    const { uid, resourceVersion } = options.preconditions ?? {};
+    sameUid(object, uid);
+    if (resourceVersion !== undefined && resourceVersion !== object.metadata?.resourceVersion) {
+      throw new Refusal(
+        409,
+        "Conflict",
+        `Precondition failed: ResourceVersion: ${resourceVersion}`,
+      );
+    }
     return this.#ok(this.#server.delete(place.type, place, options.propagationPolicy));
   }
 
@@ -189,7 +198,7 @@ export class Answers {
 }
 
 interface DeleteOptions {
-  preconditions?: { uid?: string };
+  preconditions?: { uid?: string; resourceVersion?: string };
   propagationPolicy?: "Background" | "Foreground";
 }
 
