@@ -57,6 +57,8 @@ export class Metrics {
   );
 
   constructor(gauges: Gauges) {
+    // A rate needs to begin at 0.
+    for (const phase of ["Succeeded", "Failed"]) this.#jobSeconds.zero({ phase });
     collectDefaultMetrics({ register: this.registry });
     this.#gauge("imagediff_queue_depth", "ImageDiffs that wait to be looked at.", (gauge) =>
       gauge.set(gauges.queueDepth()),

@@ -203,13 +203,43 @@ const cases: Case[] = [
   },
   {
     alert: "ImageDiffNothingFinishes",
-    when: "one waits through the day",
+    when: "one waits for six hours and a bit",
     values: {
       [series("imagediff_imagediffs", { phase: "Waiting" })]: "1x900",
       [series("imagediff_job_duration_seconds_count", { phase: "Succeeded" })]: "3x900",
     },
-    at: "13h",
+    at: "6h20m",
     fires: {},
+  },
+  {
+    alert: "ImageDiffNothingFinishes",
+    when: "one waits from the day's beginning on",
+    values: { [series("imagediff_imagediffs", { phase: "Waiting" })]: "1x900" },
+    at: "5h",
+  },
+  {
+    alert: "ImageDiffNothingFinishes",
+    when: "another waited in the morning",
+    values: { [series("imagediff_imagediffs", { phase: "Waiting" })]: "1x60 0x60 1x900" },
+    at: "6h20m",
+  },
+  {
+    alert: "ImageDiffNothingFinishes",
+    when: "the first one has finished",
+    values: {
+      [series("imagediff_imagediffs", { phase: "Waiting" })]: "1x900",
+      [series("imagediff_job_duration_seconds_count", { phase: "Succeeded" })]: "0x300 1x600",
+    },
+    at: "7h",
+  },
+  {
+    alert: "ImageDiffNothingFinishes",
+    when: "one waits for another that runs",
+    values: {
+      [series("imagediff_imagediffs", { phase: "Waiting" })]: "1x900",
+      [series("imagediff_imagediffs", { phase: "Comparing" })]: "1x900",
+    },
+    at: "13h",
   },
   {
     alert: "ImageDiffNothingFinishes",
