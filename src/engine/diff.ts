@@ -189,7 +189,7 @@ async function prove(
     fsync(output.fd).catch((error: unknown) => {
       throw writeFailure(error);
     }),
-    verification === "none" ? null : requireClean(overlay, control),
+    verification === "none" ? null : requireClean(overlay, { ...run, signal: control.signal }),
     verification === "full"
       ? requireSameContent({ overlay, ...sources, virtualSize }, run, pool, control)
       : null,

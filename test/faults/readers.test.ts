@@ -1,5 +1,5 @@
 /** QEMU's programs when they are missing, die or hang. */
-import { existsSync, mkdirSync, readdirSync, symlinkSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { must } from "../support/command.ts";
@@ -9,6 +9,7 @@ import {
   expectFailure,
   expectNothingLeft,
   expectRefusal,
+  expectSuccess,
   kill,
   Scene,
   until,
@@ -127,4 +128,29 @@ test("a reader that hangs before it serves", async () => {
   for (const pid of scene.processesOf("qemu-nbd")) kill(pid, "SIGSTOP");
   expectFailure(await ended, { reason: "ReaderStalled", says: ["modified.qcow2", "1 second"] });
   expectNothingLeft(scene);
+});
+
+/** A PATH where `qemu-img check` of the image does something else first. */
+async function pathWithCheck(first: string): Promise<string> {
+  const bin = testFolder();
+  const real = (await must("which", ["qemu-img"])).trim();
+  const script = `#!/bin/sh\n[ "$1" = check ] && { ${first}; }\nexec ${real} "$@"\n`;
+  writeFileSync(join(bin, "qemu-img"), script, { mode: 0o755 });
+  return `${bin}:${process.env["PATH"]}`;
+}
+
+test("a check may take as long as it likes while it works", async () => {
+  const { scene, args } = await qcow2Scene();
+  const reads = "for i in $(seq 30); do read -r now < /proc/uptime; sleep 0.1; done";
+  const path = await pathWithCheck(reads);
+  await expectSuccess(scene, [...args, "--stall-timeout", "1"], { env: { PATH: path } });
+});
+
+test("a check that hangs is told as that", async () => {
+  const { scene, args } = await qcow2Scene();
+  await expectRefusal(scene, [...args, "--stall-timeout", "1"], {
+    reason: "ReaderStalled",
+    says: ["qemu-img check", "1 second"],
+    env: { PATH: await pathWithCheck("exec sleep 600") },
+  });
 });

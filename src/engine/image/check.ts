@@ -14,6 +14,8 @@ const INFO_LIMIT = 2 ** 26;
 
 export interface CheckOptions {
   readonly signal: AbortSignal;
+  /** Seconds for which the program may do nothing; any number if absent. */
+  readonly stallSeconds?: number;
 }
 
 /** The last lines of what a program said, without the odd names that we gave it. */
@@ -26,9 +28,9 @@ function lastWords({ stdout, stderr }: Finished): string {
     .slice(0, 500);
 }
 
-async function check(image: Image, { signal }: CheckOptions): Promise<Finished> {
+async function check(image: Image, options: CheckOptions): Promise<Finished> {
   const graph = blockGraph(image, false);
-  return runTool("qemu-img", ["check", graph.name], { fds: graph.fds, signal });
+  return runTool("qemu-img", ["check", graph.name], { ...options, fds: graph.fds });
 }
 
 /**
@@ -79,15 +81,15 @@ export async function requireSound(image: Image, options: CheckOptions): Promise
  * in VDI and Parallels images anywhere, in others within the last cluster.
  * @throws Failure ImageInvalid
  */
-async function requireWhole(image: Image, { signal }: CheckOptions): Promise<void> {
+async function requireWhole(image: Image, options: CheckOptions): Promise<void> {
   const { path, length, isBlockDevice } = image.file;
   if (isBlockDevice || length % unitOf(image) === 0) return;
   let end = 0;
   let rest = "";
   const graph = blockGraph(image, false);
   await runTool("qemu-img", ["map", "--output=json", graph.name], {
+    ...options,
     fds: graph.fds,
-    signal,
     onStdout(text) {
       const lines = (rest + text).split("\n");
       rest = lines.pop() ?? "";
@@ -126,14 +128,14 @@ export async function requireClean(overlay: Image, options: CheckOptions): Promi
 }
 
 /** The size in bytes of the disk that a guest sees. */
-export async function virtualSizeOf(image: Image, { signal }: CheckOptions): Promise<number> {
+export async function virtualSizeOf(image: Image, options: CheckOptions): Promise<number> {
   // QEMU sees disks in sectors of 512 bytes, the last one filled up with zeroes.
   if (image.format === "raw") return Math.ceil(image.file.length / 512) * 512;
   // The size is the image's own, whatever it rests on.
   const graph = blockGraph(image, false);
   const finished = await runTool("qemu-img", ["info", "--output=json", graph.name], {
+    ...options,
     fds: graph.fds,
-    signal,
     outputLimit: INFO_LIMIT,
   });
   if (finished.exitCode !== 0) {

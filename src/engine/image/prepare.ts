@@ -9,7 +9,7 @@ import { MAX_DECLARED_SIZE } from "./headers/qcow2.ts";
 import { isSameFile } from "./file.ts";
 import { filesOf, type Image } from "./image.ts";
 import type { Source } from "./reader.ts";
-import { serveImage, stalled, type ImageServer } from "./server.ts";
+import { serveImage, type ImageServer } from "./server.ts";
 
 export interface ReadableImage {
   readonly image: Image;
@@ -31,15 +31,13 @@ export async function prepareImage(image: Image, options: PrepareOptions): Promi
   if (image.format === "raw") {
     return { image, virtualSize: await virtualSizeOf(image, options), server: null };
   }
-  const timeout = AbortSignal.timeout(options.stallSeconds * 1000);
-  const signal = AbortSignal.any([options.signal, timeout]);
   const server = serveImage(image, { ...options, connections: options.workers });
   try {
     // All three at once: whichever fails first is heard, and none goes unheard.
     const [virtualSize, started] = await Promise.all([
-      virtualSizeOf(image, { signal }),
+      virtualSizeOf(image, options),
       server,
-      requireSound(image, { signal }),
+      requireSound(image, options),
     ]);
     if (virtualSize > MAX_DECLARED_SIZE) {
       throw new Failure(
@@ -50,7 +48,6 @@ export async function prepareImage(image: Image, options: PrepareOptions): Promi
     return { image, virtualSize, server: started };
   } catch (error) {
     server.then((late) => late.close()).catch(() => undefined);
-    if (timeout.aborted && !options.signal.aborted) throw stalled(image, options.stallSeconds);
     throw error;
   }
 }

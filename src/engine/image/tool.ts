@@ -1,4 +1,5 @@
 /** Runs QEMU's programs on images that may be hostile: with limits, and never outliving us. */
+import { readFileSync } from "node:fs";
 import { spawn, type ChildProcess, type StdioOptions } from "node:child_process";
 import { Failure } from "../../report/reasons.ts";
 import { messageOf } from "../text.ts";
@@ -88,12 +89,53 @@ function cannotStart(name: string, error: unknown): Failure {
   );
 }
 
+/**
+ * @param stallSeconds for how long the program may do nothing, before it counts as hanging; it may
+ * take as long as it likes.
+ * @throws Failure ToolMissing or ReaderStalled.
+ */
 export async function runTool(
   name: string,
   args: readonly string[],
-  options: ToolOptions,
+  options: ToolOptions & { readonly stallSeconds?: number },
 ): Promise<Finished> {
-  const finished = await startTool(name, args, options).finished;
-  options.signal.throwIfAborted();
-  return finished;
+  const { child, finished } = startTool(name, args, options);
+  const { stallSeconds = Infinity } = options;
+  let work = workOf(child);
+  let since = performance.now();
+  let hangs = false;
+  const timer = setInterval(() => {
+    const now = workOf(child);
+    if (now !== work) since = performance.now();
+    work = now;
+    if (performance.now() - since <= stallSeconds * 1000) return;
+    hangs = true;
+    child.kill("SIGKILL");
+  }, LOOK_MILLISECONDS);
+  try {
+    const result = await finished;
+    options.signal.throwIfAborted();
+    if (!hangs) return result;
+    throw new Failure(
+      "ReaderStalled",
+      `${name} ${args[0]} has done nothing for ${stallSeconds} seconds. ` +
+        "The storage may hang, or the image may be made to be slow.",
+    );
+  } finally {
+    clearInterval(timer);
+  }
+}
+
+const LOOK_MILLISECONDS = 250;
+
+/** What a program has read and computed so far: proc(5), io, and stat where that may not be read. */
+function workOf({ pid }: ChildProcess): string {
+  for (const file of ["io", "stat"]) {
+    try {
+      return readFileSync(`/proc/${pid}/${file}`, "utf8");
+    } catch {
+      // Where it has ended, neither is there: it will be told.
+    }
+  }
+  return "";
 }

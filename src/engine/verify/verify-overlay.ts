@@ -45,9 +45,9 @@ export async function verifyOverlay(
     openImage({ role: "The modified image", ...request.modified, volumes, backing: "SameVolume" }),
     closeImage,
   );
-  await requireClean(overlay, { signal });
+  await requireClean(overlay, { ...run, signal });
   const modified = cleanup.adopt(await prepareImage(image, { ...run, signal }), closeReadable);
-  const virtualSize = await virtualSizeOf(overlay, { signal });
+  const virtualSize = await virtualSizeOf(overlay, { ...run, signal });
   if (virtualSize !== modified.virtualSize) {
     throw new Failure(
       "VerificationFailed",
