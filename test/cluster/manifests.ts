@@ -43,7 +43,10 @@ interface Role extends KubeObject {
  * default name, the chart's tests show.
  */
 function withoutNames(role: Role): Role {
-  const rules = role.rules.map(({ resourceNames, ...rule }) => rule);
+  const rules = role.rules.map((rule) => {
+    const { resourceNames: _, ...unnamed } = rule;
+    return unnamed;
+  });
   return { ...role, rules };
 }
 
