@@ -58,9 +58,9 @@ export async function diff(request: DiffRequest, listener: Listener): Promise<Ov
         );
   const backing = { name: recordedName(request, output), format: images.base.format };
   const requireNamed = (): void => {
-    const mayBeAway = request.backingFile !== undefined && !request.requireBacking;
-    if (output === null) return;
-    requireFindsBase(backing.name, { output, base: images.base.file, mayBeAway });
+    // A name that the user gives may be one for another place or time.
+    const isFree = request.backingFile !== undefined && !request.requireBacking;
+    if (output !== null && !isFree) requireFindsBase(backing.name, output, images.base.file);
   };
   await using pool = new WorkerPool(request.run.workers);
   const inputs = await prepareInputs(images, request, control, cleanup);
@@ -189,7 +189,7 @@ async function prove(
     fsync(output.fd).catch((error: unknown) => {
       throw writeFailure(error);
     }),
-    verification === "none" ? null : requireClean(overlay, { ...run, signal: control.signal }),
+    verification === "none" ? null : requireClean(overlay, control),
     verification === "full"
       ? requireSameContent({ overlay, ...sources, virtualSize }, run, pool, control)
       : null,

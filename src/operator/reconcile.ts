@@ -97,11 +97,13 @@ export class Reconciler {
     const { observer, places } = this.#options;
     let observation = await observer.observe(resource);
     let decided = plan(observation);
-    if (decided.actions.length > 0 || endsUnseen(decided, observation)) {
+    if (decided.actions.some(isGrave) || endsUnseen(decided, observation)) {
       const live = await observer.observeLive(resource);
       // From here to the reservation nothing else gets to run, so that no two take one place.
       observation = observer.withOthers(live);
       decided = plan(observation);
+    } else if (decided.actions.some(({ type }) => type === "UpdateJob")) {
+      await observer.requireSame(resource);
     }
     places.settle(key, decided.waitsForPlace === true);
     const refusal = await this.#act(resource, decided.actions);
@@ -175,6 +177,11 @@ export class Reconciler {
       { ...announcement, action: EVENT_ACTION },
     );
   }
+}
+
+/** Whether an action starts an engine, or takes one's work away. */
+function isGrave(action: Action): boolean {
+  return startsJob(action) || action.type === "DeleteJob";
 }
 
 /** Whether a resource is told for good on nothing but what the caches say of its claims. */

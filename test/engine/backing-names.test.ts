@@ -100,16 +100,19 @@ test("a `..` after a symbolic link leads up from where the link points to", asyn
   await expectOpens(folder, "elsewhere/overlay", "../there/other/base");
 });
 
-test("a name that leads to another file than the base is refused", async () => {
+test("--require-backing refuses a name that leads to another file than the base", async () => {
   const folder = testFolder();
   mkdirSync(join(folder, "elsewhere"));
   makePair(folder, "base");
   makePair(folder, "elsewhere/base");
-  const ended = await diff(folder, "base", "elsewhere/overlay", ["--backing-file", "base"]);
+  const named = ["--backing-file", "base"];
+  const ended = await diff(folder, "base", "elsewhere/overlay", [...named, "--require-backing"]);
   expect(ended.exitCode).toBe(3);
   expect(ended.stderr).toContain("BackingFileRefused");
   expect(ended.stderr).toContain("leads to another file");
   expect(existsSync(join(folder, "elsewhere/overlay"))).toBe(false);
+  // A copy of the base, say, for which the overlay is.
+  expect(await diff(folder, "base", "elsewhere/overlay", named)).toMatchObject({ exitCode: 0 });
 });
 
 test("--require-backing refuses a name that leads nowhere", async () => {

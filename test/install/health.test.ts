@@ -118,7 +118,10 @@ test("Argo CD's settings have the very script", () => {
   const settings = parse(textOf("examples/gitops/argocd/argocd-cm.yaml")) as {
     data: Record<string, string>;
   };
-  expect(settings.data).toEqual({
-    "resource.customizations.health.imagediff.io_ImageDiff": textOf(script),
-  });
+  const prefix = "resource.customizations.health.";
+  expect(settings.data[`${prefix}imagediff.io_ImageDiff`]).toBe(textOf(script));
+  expect(Object.keys(settings.data)).toEqual([
+    `${prefix}imagediff.io_ImageDiff`,
+    `${prefix}argoproj.io_Application`,
+  ]);
 });

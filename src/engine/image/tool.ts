@@ -128,14 +128,15 @@ export async function runTool(
 
 const LOOK_MILLISECONDS = 250;
 
-/** What a program has read and computed so far: proc(5), io, and stat where that may not be read. */
+/** What a program has read and computed so far: io and stat of proc(5), as far as they may be read. */
 function workOf({ pid }: ChildProcess): string {
-  for (const file of ["io", "stat"]) {
-    try {
-      return readFileSync(`/proc/${pid}/${file}`, "utf8");
-    } catch {
-      // Where it has ended, neither is there: it will be told.
-    }
+  return ["io", "stat"].map((file) => textOf(`/proc/${pid}/${file}`)).join("");
+}
+
+function textOf(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return "";
   }
-  return "";
 }

@@ -41,17 +41,13 @@ export function requireBackingName(name: string): string {
 }
 
 /**
- * Makes sure that no other file than the base would be read by a name. Symbolic links may lead
- * elsewhere than a path looks.
- * @param mayBeAway whether the name may lead nowhere yet.
+ * Makes sure that a name leads from the overlay's folder to the base, and to no other file: symbolic
+ * links may lead elsewhere than a path looks.
  * @throws Failure BackingFileRefused
  */
-export function requireFindsBase(
-  name: string,
-  { output, base, mayBeAway }: { output: OutputFile; base: ImageFile; mayBeAway: boolean },
-): void {
+export function requireFindsBase(name: string, output: OutputFile, base: ImageFile): void {
   const found = output.find(name);
-  if (found === undefined ? mayBeAway : isSameFile(found, base.opened)) return;
+  if (found !== undefined && isSameFile(found, base.opened)) return;
   throw new Failure(
     "BackingFileRefused",
     `From the folder of ${quote(output.finalPath)}, the name ${quote(name)} leads ` +

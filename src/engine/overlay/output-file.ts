@@ -194,6 +194,8 @@ export class OutputFile {
 
   #rename(): void {
     const { existing } = this.#request;
+    // Where locks do not hold, another run may have taken the name.
+    if (!this.#isNamed(fstatSync(this.fd, { bigint: true }))) throw busy(this.#request.path);
     if (existing !== "Replace" && renameNoReplace(this.#temporary, this.#final)) return;
     this.#requireFree(existing === "Replace");
     renameSync(this.#temporary, this.#final);
@@ -230,7 +232,7 @@ export class OutputFile {
   /** Closes it, and leaves nothing behind unless it was finished. */
   close(): void {
     unfinished.delete(this);
-    if (!this.#finished && lstatSync(this.#temporary, { throwIfNoEntry: false }) !== undefined) {
+    if (!this.#finished && this.#isNamed(fstatSync(this.fd, { bigint: true }))) {
       unlinkSync(this.#temporary);
     }
     closeSync(this.fd);

@@ -6,7 +6,7 @@ import type { Happening, Observation } from "../plan/observation.ts";
 import { Events } from "../resources.ts";
 
 /** How long events are waited for: they are often kept apart from all else, and may be away. */
-const PATIENCE_SECONDS = 3;
+const PATIENCE_SECONDS = 10;
 /** Seconds for which nobody asks for events after they could not be had: at first, and at most. */
 const PAUSE_SECONDS = { first: 5, most: 60 };
 
@@ -20,8 +20,11 @@ export class EngineEvents {
   });
   /** Until when nobody asks (monotonic). */
   #until = 0;
-  /** What was read last of each resource, by its uid: it holds as long as nobody knows better. */
-  readonly #last = new Map<string, Happening[]>();
+  /**
+   * What was read last of each resource, by its uid, and of which Jobs and pods that was: it holds
+   * for these as long as nobody knows better.
+   */
+  readonly #last = new Map<string, { subjects: string; found: Happening[] }>();
 
   constructor(client: Client, log: Log) {
     this.#client = client.withTimeout(PATIENCE_SECONDS * 1000);
@@ -34,12 +37,16 @@ export class EngineEvents {
    */
   async read(observation: Observation): Promise<Happening[]> {
     const { uid = "", namespace, name } = observation.resource.metadata;
-    const last = this.#last.get(uid) ?? [];
+    const subjects = subjectsOf(observation)
+      .map(({ metadata: subject }) => subject?.uid)
+      .join();
+    const known = this.#last.get(uid);
+    const last = known?.subjects === subjects ? known.found : [];
     if (performance.now() < this.#until) return last;
     try {
       const found = await this.#list(observation);
       this.#pause.reset();
-      this.#last.set(uid, found);
+      this.#last.set(uid, { subjects, found });
       return found;
     } catch (error) {
       this.#until = performance.now() + this.#pause.next() * 1000;
@@ -52,13 +59,9 @@ export class EngineEvents {
     this.#last.delete(uid);
   }
 
-  async #list({ jobs, pods }: Observation): Promise<Happening[]> {
-    const subjects = [
-      ...jobs.map(({ metadata }) => ({ kind: "Job" as const, metadata })),
-      ...pods.map(({ metadata }) => ({ kind: "Pod" as const, metadata })),
-    ];
+  async #list(observation: Observation): Promise<Happening[]> {
     const found = await Promise.all(
-      subjects.map(async ({ kind, metadata }) => {
+      subjectsOf(observation).map(async ({ kind, metadata }) => {
         const { items } = await this.#client.list(Events, {
           namespace: metadata?.namespace,
           fieldSelector: `involvedObject.uid=${metadata?.uid},type=Warning`,
@@ -76,4 +79,12 @@ export class EngineEvents {
     );
     return found.flat().toSorted((a, b) => b.lastSeen.localeCompare(a.lastSeen));
   }
+}
+
+/** What events may be about. */
+function subjectsOf({ jobs, pods }: Observation) {
+  return [
+    ...jobs.map(({ metadata }) => ({ kind: "Job" as const, metadata })),
+    ...pods.map(({ metadata }) => ({ kind: "Pod" as const, metadata })),
+  ];
 }

@@ -22,9 +22,6 @@ import { slimPod } from "./slim.ts";
 import { startingUsers } from "./starting.ts";
 import { cachedUsers, usersAmong } from "./users.ts";
 
-/** Pods that hold no claim any more are not worth listing. */
-const NOT_ENDED = "status.phase!=Succeeded,status.phase!=Failed";
-
 /** All but what other resources are about to do, which is only true at the moment of the plan. */
 type Known = Omit<Observation, "load">;
 
@@ -62,28 +59,48 @@ export class Observer {
   /**
    * The same once more, as it is at this moment: right before something is done, or is told for
    * good. Each kind of object has a cache of its own, which may be a minute behind the others.
-   * @throws ApiError Conflict where the resource itself has changed or gone since: its cache is
-   * behind, and nothing must be done for what it was.
+   * @throws ApiError Conflict as `requireSame`.
    */
   async observeLive(resource: ImageDiff): Promise<Known> {
     const { client } = this.#options;
     const { namespace = "", uid = "" } = resource.metadata;
     const [{ items, resourceVersion }, claims] = await Promise.all([
-      client.list(Pods, { namespace, fieldSelector: NOT_ENDED }),
+      client.list(Pods, { namespace, transform: slimPod }),
       this.#liveClaims(resource),
-      this.#requireSame(resource),
+      this.requireSame(resource),
     ]);
-    // Meanwhile it may have been started and be done.
-    const cached = this.#fromCaches(resource);
-    const present = cached.jobs.length === 0 ? cached : await this.#withLivePods(cached);
-    const observation = { ...present, claims };
-    const listed = usersAmong(this.#options.caches, items, claimsOf(resource), uid);
-    // The answers took a while, in which the cache may have heard of new pods.
-    const newer = observation.users.filter(({ pod }) => isNewer(pod, resourceVersion));
-    const known = new Set(listed.map(({ pod }) => pod.metadata?.uid));
-    const users = [...listed, ...newer.filter(({ pod }) => !known.has(pod.metadata?.uid))];
-    const live = { ...observation, users };
-    return { ...live, ...(await this.#words(this.withOthers(live))) };
+    const own = items.filter(
+      ({ metadata }) => metadata?.labels?.[JOB_NAME_LABEL] === jobName(resource),
+    );
+    const present = (): Known => {
+      const cached = this.#fromCaches(resource);
+      // The answers took a while, in which the cache may have heard more.
+      const pods = newest(own, cached.pods, resourceVersion);
+      const listed = usersAmong(this.#options.caches, items, claimsOf(resource), uid);
+      const newer = cached.users.filter(({ pod }) => isNewer(pod, resourceVersion));
+      const known = new Set(listed.map(({ pod }) => pod.metadata?.uid));
+      const users = [...listed, ...newer.filter(({ pod }) => !known.has(pod.metadata?.uid))];
+      return { ...cached, claims, pods, users };
+    };
+    const words = await this.#words(this.withOthers(present()));
+    // Nothing is waited for after this.
+    return { ...present(), ...words };
+  }
+
+  /**
+   * @throws ApiError Conflict where the resource has changed or gone: its cache is behind, and
+   * nothing must be done for what it was.
+   */
+  async requireSame(resource: ImageDiff): Promise<void> {
+    const { namespace, name } = resource.metadata;
+    const fieldSelector = `metadata.name=${name}`;
+    const { items } = await this.#options.client.list(ImageDiffs, { namespace, fieldSelector });
+    if (items.some((now) => isSameVersion(now, resource))) return;
+    const message = "it has changed, and the cache is yet to hear of that";
+    throw new ApiError(`act for ImageDiff ${namespace}/${name}`, 409, {
+      reason: "Conflict",
+      message,
+    });
   }
 
   /** With what other resources are about to do, as it is known at this very moment. */
@@ -128,18 +145,6 @@ export class Observer {
       return [name, this.#claim(items[0])] as const;
     });
     return new Map(await Promise.all(claims));
-  }
-
-  async #requireSame(resource: ImageDiff): Promise<void> {
-    const { namespace, name } = resource.metadata;
-    const fieldSelector = `metadata.name=${name}`;
-    const { items } = await this.#options.client.list(ImageDiffs, { namespace, fieldSelector });
-    if (items.some((now) => isSameVersion(now, resource))) return;
-    const message = "it has changed, and the cache is yet to hear of that";
-    throw new ApiError(`act for ImageDiff ${namespace}/${name}`, 409, {
-      reason: "Conflict",
-      message,
-    });
   }
 
   /** Without a word to the API server. */
@@ -192,6 +197,20 @@ export class Observer {
 
 function isSameVersion({ metadata: a }: StoredImageDiff, { metadata: b }: ImageDiff): boolean {
   return a?.uid === b.uid && a?.resourceVersion === b.resourceVersion;
+}
+
+/** The newest versions of pods that a list and a cache have, the list being as of a moment. */
+function newest(listed: readonly Pod[], cached: readonly Pod[], moment: string): Pod[] {
+  const heard = new Map(cached.map((pod) => [pod.metadata?.uid, pod]));
+  const known = new Set(listed.map(({ metadata }) => metadata?.uid));
+  return [
+    ...listed.map((pod) => {
+      const other = heard.get(pod.metadata?.uid);
+      const isOlder = other && isNewer(other, pod.metadata?.resourceVersion ?? "");
+      return isOlder ? other : pod;
+    }),
+    ...cached.filter((pod) => !known.has(pod.metadata?.uid) && isNewer(pod, moment)),
+  ];
 }
 
 /** Whether a pod was changed after a moment; so too where nobody can tell. */

@@ -45,10 +45,14 @@ export function isJudged(pod: Pod, job: Job): boolean {
 
 /**
  * Whether a Job has come to a limit that the user has raised since, or with settings that have been
- * changed since: before anybody could pass that on to it.
+ * changed since: before anybody could pass that on to it. What was passed on and is not so counts
+ * no more: the cluster may cap limits.
  */
 export function hasFailedByOldWishes(job: Job, observation: Observation): boolean {
-  const { activeDeadlineSeconds, backoffLimit } = observation.resource.spec;
+  const { resource, status } = observation;
+  const { generation = 0 } = resource.metadata;
+  if ((status.observedGeneration ?? 0) >= generation) return false;
+  const { activeDeadlineSeconds, backoffLimit } = resource.spec;
   const { spec } = job;
   switch (jobCondition(job, "Failed")?.reason) {
     case "DeadlineExceeded":

@@ -10,6 +10,8 @@ import { sourceObstacle } from "./sources.ts";
 import { resting, type Cause } from "./states.ts";
 import { adjusted, workingPod } from "./under-way.ts";
 
+const LOOK_SECONDS = 60;
+
 /** The user wants no work done. */
 export function suspension(observation: Observation): Decision | undefined {
   if (!observation.resource.spec.suspend) return undefined;
@@ -23,7 +25,12 @@ export function suspension(observation: Observation): Decision | undefined {
   ) {
     const message = "spec.suspend is true; the engine is being stopped.";
     const cause: Cause = { reason: "Suspending", message };
-    return { actions, status: waitingStatus(observation, "Suspended", cause, status) };
+    return {
+      actions,
+      status: waitingStatus(observation, "Suspended", cause, status),
+      // The Job may go without anybody hearing that it was there.
+      lookAgainSeconds: LOOK_SECONDS,
+    };
   }
   const message = "spec.suspend is true; set it to false to start the work.";
   const cause: Cause = { reason: "Suspended", message };

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { expect, onTestFinished, test } from "vitest";
 import { adminOf, startControlPlane, type ControlPlane } from "../control-plane.ts";
 import { eventually } from "../eventually.ts";
-import { readManifests } from "../manifests.ts";
+import { shippedPermissions } from "../manifests.ts";
 import { progressLine, result, succeeds } from "./engine.ts";
 import { leadsAfter, Replicas } from "./replicas.ts";
 import { node, stage } from "./stage.ts";
@@ -57,9 +57,7 @@ test("nobody leads while the API server is away, and then one goes on with the w
 async function controlPlane(): Promise<ControlPlane> {
   const folder = mkdtempSync(join(tmpdir(), `imagediff-cluster-${process.pid}-`));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-  const kinds = /^(Namespace|ServiceAccount|(Cluster)?Role(Binding)?)$/;
-  const shipped = readManifests("deploy/base").filter(({ kind = "" }) => kinds.test(kind));
-  const plane = await startControlPlane(folder, { manifests: ["crds", ...shipped] });
+  const plane = await startControlPlane(folder, { manifests: ["crds", ...shippedPermissions()] });
   onTestFinished(async () => plane.stop());
   return plane;
 }

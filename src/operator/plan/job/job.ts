@@ -3,6 +3,7 @@ import type { Job, PodFailurePolicy } from "kubernetes-types/batch/v1.d.ts";
 import { API_VERSION, KIND } from "../../../api/resource.ts";
 import { ExitCode } from "../../../report/reasons.ts";
 import type { JobChange } from "../actions.ts";
+import { jobCondition } from "../jobs.ts";
 import { ENGINE_CONTAINER, jobMetadata, jobName, settingsDigest, SETTINGS_KEY } from "../labels.ts";
 import type { Observation } from "../observation.ts";
 import { podSpec } from "./pod-spec.ts";
@@ -78,15 +79,21 @@ const podFailurePolicy: PodFailurePolicy = {
  * pkg/apis/batch/validation).
  */
 export function jobChange(
-  { spec: present }: Job,
+  job: Job,
   { resource }: Observation,
   suspend: boolean,
 ): JobChange | undefined {
   const { backoffLimit, activeDeadlineSeconds } = resource.spec;
+  const { spec: present } = job;
+  // It fails whatever its limits are by then, and they tell what it failed by.
+  const fails = jobCondition(job, "FailureTarget") !== undefined;
+  const keeps = (now: number | undefined, wanted: number): boolean => fails || now === wanted;
   const change: JobChange = {
     ...((present?.suspend ?? false) === suspend ? {} : { suspend }),
-    ...(present?.backoffLimit === backoffLimit ? {} : { backoffLimit }),
-    ...(present?.activeDeadlineSeconds === activeDeadlineSeconds ? {} : { activeDeadlineSeconds }),
+    ...(keeps(present?.backoffLimit, backoffLimit) ? {} : { backoffLimit }),
+    ...(keeps(present?.activeDeadlineSeconds, activeDeadlineSeconds)
+      ? {}
+      : { activeDeadlineSeconds }),
   };
   return Object.keys(change).length === 0 ? undefined : change;
 }
