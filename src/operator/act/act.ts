@@ -6,6 +6,7 @@ import type { Client } from "../../kube/client.ts";
 import { keyOf } from "../../kube/resource-type.ts";
 import { controllerUid } from "../observe/indexes.ts";
 import type { Action } from "../plan/actions.ts";
+import { GENERATION_KEY } from "../plan/labels.ts";
 import type { Refusal } from "../plan/observation.ts";
 import { ImageDiffs, Jobs } from "../resources.ts";
 
@@ -28,7 +29,8 @@ export async function act(client: Client, resource: ImageDiff, action: Action): 
       return createJob(client, action.job);
     case "UpdateJob": {
       // The uid makes the patch fail if another Job has taken the name meanwhile.
-      const patch = { metadata: { uid: action.uid }, spec: action.spec };
+      const annotations = { [GENERATION_KEY]: String(resource.metadata.generation ?? 0) };
+      const patch = { metadata: { uid: action.uid, annotations }, spec: action.spec };
       const key = { namespace, name: action.name };
       const change = async (): Promise<Acted> => {
         const job = await ignoreGone(client.mergePatch(Jobs, key, patch));

@@ -4,6 +4,7 @@ import type { PersistentVolumeClaim, Pod } from "kubernetes-types/core/v1.d.ts";
 import type { ImageDiff } from "../../api/resource.ts";
 import { ApiError } from "../../kube/api-error.ts";
 import type { Client } from "../../kube/client.ts";
+import type { List } from "../../kube/list.ts";
 import type { Log } from "../../kube/log.ts";
 import { compareVersions } from "../../kube/resource-version.ts";
 import { keyText } from "../../kube/resource-type.ts";
@@ -21,6 +22,9 @@ import type { Places } from "./places.ts";
 import { slimPod } from "./slim.ts";
 import { startingUsers } from "./starting.ts";
 import { cachedUsers, usersAmong } from "./users.ts";
+
+/** Pods that hold no claim any more are not worth listing. */
+const NOT_ENDED = "status.phase!=Succeeded,status.phase!=Failed";
 
 /** All but what other resources are about to do, which is only true at the moment of the plan. */
 type Known = Omit<Observation, "load">;
@@ -50,9 +54,8 @@ export class Observer {
   /** What the caches know, with the engine's log and the events where a decision needs them. */
   async observe(resource: ImageDiff): Promise<Observation> {
     const cached = this.#fromCaches(resource);
-    // How a Job came out is said by its pods, of which the cache may hear later than of the Job.
-    const isBehind = cached.jobs.some((job) => hasUnseenEnd(job, cached));
-    const observation = this.withOthers(isBehind ? await this.#withLivePods(cached) : cached);
+    const pods = isBehindJobs(cached) ? (await this.#livePods(resource)).items : cached.pods;
+    const observation = this.withOthers({ ...cached, pods });
     return { ...observation, ...(await this.#words(observation)) };
   }
 
@@ -64,24 +67,25 @@ export class Observer {
   async observeLive(resource: ImageDiff): Promise<Known> {
     const { client } = this.#options;
     const { namespace = "", uid = "" } = resource.metadata;
-    const [{ items, resourceVersion }, claims] = await Promise.all([
-      client.list(Pods, { namespace, transform: slimPod }),
+    const [{ items, resourceVersion }, pods, claims] = await Promise.all([
+      client.list(Pods, { namespace, fieldSelector: NOT_ENDED, transform: slimPod }),
+      this.#livePods(resource),
       this.#liveClaims(resource),
       this.requireSame(resource),
     ]);
-    const own = items.filter(
-      ({ metadata }) => metadata?.labels?.[JOB_NAME_LABEL] === jobName(resource),
-    );
+    let own = pods;
     const present = (): Known => {
       const cached = this.#fromCaches(resource);
       // The answers took a while, in which the cache may have heard more.
-      const pods = newest(own, cached.pods, resourceVersion);
+      const ownPods = newest(own.items, cached.pods, own.resourceVersion);
       const listed = usersAmong(this.#options.caches, items, claimsOf(resource), uid);
       const newer = cached.users.filter(({ pod }) => isNewer(pod, resourceVersion));
       const known = new Set(listed.map(({ pod }) => pod.metadata?.uid));
       const users = [...listed, ...newer.filter(({ pod }) => !known.has(pod.metadata?.uid))];
-      return { ...cached, claims, pods, users };
+      return { ...cached, claims, pods: ownPods, users };
     };
+    // Meanwhile a Job may have come to its end.
+    if (isBehindJobs(present())) own = await this.#livePods(resource);
     const words = await this.#words(this.withOthers(present()));
     // Nothing is waited for after this.
     return { ...present(), ...words };
@@ -128,13 +132,10 @@ export class Observer {
     this.#refusals.set(uid, { generation, refusal });
   }
 
-  async #withLivePods(known: Known): Promise<Known> {
-    const { items } = await this.#options.client.list(Pods, {
-      namespace: known.resource.metadata.namespace,
-      labelSelector: `${JOB_NAME_LABEL}=${jobName(known.resource)}`,
-      transform: slimPod,
-    });
-    return { ...known, pods: items };
+  async #livePods(resource: ImageDiff): Promise<List<Pod>> {
+    const { namespace } = resource.metadata;
+    const labelSelector = `${JOB_NAME_LABEL}=${jobName(resource)}`;
+    return this.#options.client.list(Pods, { namespace, labelSelector, transform: slimPod });
   }
 
   async #liveClaims(resource: ImageDiff): Promise<Observation["claims"]> {
@@ -216,6 +217,11 @@ function newest(listed: readonly Pod[], cached: readonly Pod[], moment: string):
 /** Whether a pod was changed after a moment; so too where nobody can tell. */
 function isNewer({ metadata }: Pod, moment: string): boolean {
   return (compareVersions(metadata?.resourceVersion ?? "", moment) ?? 1) > 0;
+}
+
+/** How a Job came out is said by its pods, of which the cache may hear later than of the Job. */
+function isBehindJobs(known: Known): boolean {
+  return known.jobs.some((job) => hasUnseenEnd(job, known));
 }
 
 /** Whether a Job has ended of whose end the cache may not have heard all that its pods say. */

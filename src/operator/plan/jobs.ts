@@ -2,7 +2,7 @@
 import type { Job, JobCondition } from "kubernetes-types/batch/v1.d.ts";
 import type { Pod } from "kubernetes-types/core/v1.d.ts";
 import type { KubeObject } from "../../kube/resource-type.ts";
-import { jobName, settingsDigest, SETTINGS_KEY } from "./labels.ts";
+import { GENERATION_KEY, jobName, settingsDigest, SETTINGS_KEY } from "./labels.ts";
 import type { Observation } from "./observation.ts";
 import { nameOf } from "./pods.ts";
 
@@ -49,10 +49,10 @@ export function isJudged(pod: Pod, job: Job): boolean {
  * no more: the cluster may cap limits.
  */
 export function hasFailedByOldWishes(job: Job, observation: Observation): boolean {
-  const { resource, status } = observation;
-  const { generation = 0 } = resource.metadata;
-  if ((status.observedGeneration ?? 0) >= generation) return false;
-  const { activeDeadlineSeconds, backoffLimit } = resource.spec;
+  const { metadata, spec: wish } = observation.resource;
+  const passedOn = Number(job.metadata?.annotations?.[GENERATION_KEY] ?? 0);
+  if (passedOn >= (metadata.generation ?? 0)) return false;
+  const { activeDeadlineSeconds, backoffLimit } = wish;
   const { spec } = job;
   switch (jobCondition(job, "Failed")?.reason) {
     case "DeadlineExceeded":

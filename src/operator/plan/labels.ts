@@ -26,6 +26,9 @@ export const NAME_KEY = `${GROUP}/name`;
 /** Annotation of a Job: which settings of the ImageDiff it was made with. */
 export const SETTINGS_KEY = `${GROUP}/job-settings`;
 
+/** Annotation of a Job: of which generation of the ImageDiff it has the limits. */
+export const GENERATION_KEY = `${GROUP}/generation`;
+
 /** Longest value of a label, in characters. */
 const LABEL_MAX_LENGTH = 63;
 

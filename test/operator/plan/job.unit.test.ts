@@ -32,7 +32,10 @@ test("all of it, for a resource that says nothing of the Job", () => {
       name: JOB,
       namespace: "vms",
       labels,
-      annotations: { "imagediff.io/job-settings": expect.stringMatching(/^[0-9a-f]{16}$/) },
+      annotations: {
+        "imagediff.io/job-settings": expect.stringMatching(/^[0-9a-f]{16}$/),
+        "imagediff.io/generation": "1",
+      },
       ownerReferences: [
         {
           apiVersion: "imagediff.io/v1alpha1",

@@ -278,17 +278,21 @@ describe("failure", () => {
     ["BackoffLimitExceeded", { "spec.backoffLimit": 9 }],
     ["BackoffLimitExceeded", { "spec.job": { nodeSelector: { disk: "ssd" } } }],
   ])("by a limit (%s) that nobody has passed on to the Job yet is none: %j", (reason, fields) => {
-    const planned = plan(observed({ fields, jobs: [failedJob(reason)] }));
+    const edited = { ...fields, "metadata.generation": 2 };
+    const planned = plan(observed({ fields: edited, jobs: [failedJob(reason)] }));
     expect(actions(planned)).toEqual(["DeleteJob"]);
     expect(planned.status.completionTime).toBeUndefined();
+    // One that was passed on and is not so is the cluster's.
+    const capped = plan(observed({ fields, jobs: [failedJob(reason)] }));
+    expect(capped.status.phase).toBe("Failed");
   });
 
   test("by a limit that was lowered since is one, and tells the limit that it was", () => {
-    const fields = { "spec.activeDeadlineSeconds": 60 };
+    const fields = { "spec.activeDeadlineSeconds": 60, "metadata.generation": 2 };
     const planned = plan(observed({ fields, jobs: [failedJob("DeadlineExceeded")] }));
     expect(planned.status.lastFailure?.message).toContain("the 14400 seconds");
     const permanent = observed({
-      fields: { "spec.backoffLimit": 9 },
+      fields: { "spec.backoffLimit": 9, "metadata.generation": 2 },
       jobs: [failedJob("PodFailurePolicy")],
     });
     expect(plan(permanent).status.phase).toBe("Failed");

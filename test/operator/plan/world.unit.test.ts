@@ -113,7 +113,7 @@ test("every plan is sound, and a world left alone comes to an end", () => {
       expect(controller.reconcile(upToDate).status).toEqual(world.status);
       expect(world.made).toBe(made);
     }),
-    { numRuns: 80 },
+    { numRuns: 200 },
   );
   // The deeds do lead to where it is worth being.
   expect([...seen]).toEqual(

@@ -4,7 +4,14 @@ import { API_VERSION, KIND } from "../../../api/resource.ts";
 import { ExitCode } from "../../../report/reasons.ts";
 import type { JobChange } from "../actions.ts";
 import { jobCondition } from "../jobs.ts";
-import { ENGINE_CONTAINER, jobMetadata, jobName, settingsDigest, SETTINGS_KEY } from "../labels.ts";
+import {
+  ENGINE_CONTAINER,
+  GENERATION_KEY,
+  jobMetadata,
+  jobName,
+  settingsDigest,
+  SETTINGS_KEY,
+} from "../labels.ts";
 import type { Observation } from "../observation.ts";
 import { podSpec } from "./pod-spec.ts";
 
@@ -28,7 +35,11 @@ export function makeJob(observation: Observation, node: string | undefined): Job
       name: jobName(resource),
       ...(metadata.namespace === undefined ? {} : { namespace: metadata.namespace }),
       labels,
-      annotations: { ...annotations, [SETTINGS_KEY]: settingsDigest(resource) },
+      annotations: {
+        ...annotations,
+        [SETTINGS_KEY]: settingsDigest(resource),
+        [GENERATION_KEY]: String(metadata.generation ?? 0),
+      },
       ownerReferences: [
         {
           apiVersion: API_VERSION,
