@@ -55,7 +55,7 @@ test("a claim that is not a folder is a Block claim", async () => {
   rmSync(join(volumesDir, "golden"), { recursive: true });
   writeFileSync(join(volumesDir, "golden"), "");
   const { argv } = await run([result], 0);
-  expect(argv).toContain("../golden");
+  expect(argv).toContain("--backing-file=../golden");
   expect(argv?.[argv.indexOf("-b") + 1]).toBe(join(volumesDir, "golden"));
 });
 
