@@ -1,17 +1,9 @@
 /** Sources that somebody changes while they are read: the result would be of no moment. */
-import {
-  appendFileSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-  truncateSync,
-  utimesSync,
-  writeFileSync,
-} from "node:fs";
+import { appendFileSync, readdirSync, renameSync, rmSync, truncateSync, utimesSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { must, startCommand } from "../support/command.ts";
-import { testFolder } from "../support/folder.ts";
+import { pathWith } from "./programs.ts";
 import { disk, expectFailure, expectNothingLeft, MiB, patch, Scene, until } from "./scene.ts";
 import { storage } from "./storage.ts";
 
@@ -107,16 +99,6 @@ test("an overlay's base that changes while it is verified is told as that", asyn
   expectFailure(await ended, { reason: "SourceChanged", says: ["base.raw", "run again"] });
 });
 
-/** Programs of QEMU's names: what the shell does first, by the program's name. */
-async function programs(first: Record<string, string>): Promise<string> {
-  const bin = testFolder();
-  for (const [name, script] of Object.entries(first)) {
-    const real = (await must("which", [name])).trim();
-    writeFileSync(join(bin, name), `#!/bin/sh\n${script}\nexec ${real} "$@"\n`, { mode: 0o755 });
-  }
-  return `${bin}:${process.env["PATH"]}`;
-}
-
 test("a change that nothing but the proof can see is a failed proof, though a check still runs", async () => {
   const scene = new Scene();
   const { modified } = scene;
@@ -124,7 +106,7 @@ test("a change that nothing but the proof can see is a failed proof, though a ch
   const change = `touch -r ${modified} ${modified}.time
     printf new | dd of=${modified} bs=1 seek=${2 * MiB} conv=notrunc status=none
     touch -r ${modified}.time ${modified}`;
-  const path = await programs({
+  const path = await pathWith({
     "qemu-nbd": change,
     "qemu-img": '[ "$1" = check ] && exec sleep 600',
   });

@@ -1,9 +1,10 @@
 /** QEMU's programs when they are missing, die or hang. */
-import { existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { must } from "../support/command.ts";
 import { testFolder } from "../support/folder.ts";
+import { pathWith } from "./programs.ts";
 import {
   contents,
   expectFailure,
@@ -132,11 +133,7 @@ test("a reader that hangs before it serves", async () => {
 
 /** A PATH where `qemu-img check` of the image does something else first. */
 async function pathWithCheck(first: string): Promise<string> {
-  const bin = testFolder();
-  const real = (await must("which", ["qemu-img"])).trim();
-  const script = `#!/bin/sh\n[ "$1" = check ] && { ${first}; }\nexec ${real} "$@"\n`;
-  writeFileSync(join(bin, "qemu-img"), script, { mode: 0o755 });
-  return `${bin}:${process.env["PATH"]}`;
+  return pathWith({ "qemu-img": `[ "$1" = check ] && { ${first}; }` });
 }
 
 test("a check may take as long as it likes while it works", async () => {

@@ -22,8 +22,9 @@ import { isSameFile, type ImageFile } from "../image/file.ts";
 import { requireInside, volumeOf, type Volume } from "../image/volumes.ts";
 import { writeFailure } from "../system/write.ts";
 import { renameNoReplace, tryLockFile } from "../system/libc.ts";
+import { busy, cannotCreate, exists } from "./output-failures.ts";
 import { haveSameBytes } from "./same-bytes.ts";
-import { errorCode, messageOf, quote } from "../text.ts";
+import { errorCode, quote } from "../text.ts";
 
 /**
  * Refuse: the run fails. Replace: it takes the file's place. AcceptSame: the run succeeds if the
@@ -118,7 +119,7 @@ export class OutputFile {
     try {
       this.#removeLeftover();
       const fd = openSync(this.#temporary, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0o644);
-      if (tryLockFile(fd) && this.#isNamed(fstatSync(fd, { bigint: true }))) return fd;
+      if (tryLockFile(fd) && this.#isNamed(fd)) return fd;
       closeSync(fd);
     } catch (error) {
       if (error instanceof Failure) throw error;
@@ -134,7 +135,7 @@ export class OutputFile {
       const { fd, kind } = this.#openLeftover();
       try {
         if (!tryLockFile(fd, kind)) throw busy(this.#request.path);
-        if (this.#isNamed(fstatSync(fd, { bigint: true }))) unlinkSync(this.#temporary);
+        if (this.#isNamed(fd)) unlinkSync(this.#temporary);
       } finally {
         closeSync(fd);
       }
@@ -154,9 +155,10 @@ export class OutputFile {
     }
   }
 
-  #isNamed(file: BigIntStats): boolean {
+  /** Whether an open file is the one with the temporary name. */
+  #isNamed(fd: number): boolean {
     const named = lstatSync(this.#temporary, { bigint: true, throwIfNoEntry: false });
-    return named !== undefined && isSameFile(named, file);
+    return named !== undefined && isSameFile(named, fstatSync(fd, { bigint: true }));
   }
 
   /**
@@ -195,7 +197,7 @@ export class OutputFile {
   #rename(): void {
     const { existing } = this.#request;
     // Where locks do not hold, another run may have taken the name.
-    if (!this.#isNamed(fstatSync(this.fd, { bigint: true }))) throw busy(this.#request.path);
+    if (!this.#isNamed(this.fd)) throw busy(this.#request.path);
     if (existing !== "Replace" && renameNoReplace(this.#temporary, this.#final)) return;
     this.#requireFree(existing === "Replace");
     renameSync(this.#temporary, this.#final);
@@ -232,7 +234,7 @@ export class OutputFile {
   /** Closes it, and leaves nothing behind unless it was finished. */
   close(): void {
     unfinished.delete(this);
-    if (!this.#finished && this.#isNamed(fstatSync(this.fd, { bigint: true }))) {
+    if (!this.#finished && this.#isNamed(this.fd)) {
       unlinkSync(this.#temporary);
     }
     closeSync(this.fd);
@@ -265,38 +267,4 @@ function openFolder(request: OutputRequest): number {
     }
   }
   return fd;
-}
-
-function exists(path: string): Failure {
-  return new Failure(
-    "OutputExists",
-    `The output ${quote(path)} exists already; give another name, or allow it to be replaced: --force, or spec.output.overwrite in a manifest.`,
-  );
-}
-
-function busy(path: string): Failure {
-  return new Failure(
-    "OutputBusy",
-    `Another run is writing ${quote(path)} right now; wait for it to end.`,
-  );
-}
-
-function cannotCreate(path: string, error: unknown): Failure {
-  const code = errorCode(error);
-  if (code === "ENOSPC" || code === "EDQUOT") return writeFailure(error);
-  if (code === "EACCES" || code === "EPERM" || code === "EROFS" || code === "ENAMETOOLONG") {
-    return new Failure(
-      "OutputNotWritable",
-      `The output ${quote(path)} cannot be created by user ${process.getuid?.()}, group ` +
-        `${process.getgid?.()}: ${messageOf(error)}.`,
-      { cause: error },
-    );
-  }
-  return new Failure(
-    "OutputWriteFailed",
-    `The output ${quote(path)} cannot be created: ${messageOf(error)}.`,
-    {
-      cause: error,
-    },
-  );
 }

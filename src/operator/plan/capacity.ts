@@ -5,6 +5,7 @@ import { placement } from "./placement.ts";
 import { preconditionStatus } from "./preconditions.ts";
 import type { Cause } from "./states.ts";
 
+/** Seconds until places on nodes are counted again: as long as a Job without a pod counts. */
 const LOOK_SECONDS = 60;
 
 /** Waits where the administrator's caps are reached. Who asked before comes first. */

@@ -10,6 +10,7 @@ import { sourceObstacle } from "./sources.ts";
 import { resting, type Cause } from "./states.ts";
 import { adjusted, workingPod } from "./under-way.ts";
 
+/** Seconds until an engine that is being stopped is looked at again, whatever is heard of it. */
 const LOOK_SECONDS = 60;
 
 /** The user wants no work done. */
